@@ -1,0 +1,43 @@
+"""Ids and fingerprints: how the platform tells that two things are the same.
+
+All are SHA-256 in lower-case hexadecimal. Ids are cut to 32 characters (128 bits: the chance of a collision among a
+billion rows is below 1e-20); hashes of content are kept whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+ID_LENGTH = 32
+
+
+def sha256_hex(data: bytes | str) -> str:
+    """The SHA-256 of `data` (text as UTF-8, lone surrogates kept), 64 hexadecimal characters."""
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    return hashlib.sha256(raw).hexdigest()
+
+
+def document_id(source: str, uri: str) -> str:
+    """The id of the document `uri` of `source`: 32 characters."""
+    return sha256_hex(f"{source}\0{uri}")[:ID_LENGTH]
+
+
+def chunk_id(document: str, text_hash: str, occurrence: int) -> str:
+    """The id of a chunk: its document, its text, and how many equal chunks precede it in the document (from 0)."""
+    return sha256_hex(f"{document}\0{text_hash}\0{occurrence}")[:ID_LENGTH]
+
+
+def fingerprint(**parts: Any) -> str:
+    """A hash of named settings, independent of their order: 32 characters. Values must be JSON-serialisable."""
+    return sha256_hex(json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":")))[:ID_LENGTH]
+
+
+def data_version(rows: Iterable[tuple[str, str]], configuration: str) -> str:
+    """The version of a set of rows: the hash of its sorted (id, hash) pairs and of the configuration behind it."""
+    digest = hashlib.sha256(configuration.encode())
+    for key, value in sorted(rows):
+        digest.update(f"\0{key}\0{value}".encode())
+    return digest.hexdigest()[:ID_LENGTH]
