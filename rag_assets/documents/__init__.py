@@ -1,0 +1,1 @@
+"""Documents: where they come from (`connectors`) and what they say (`parsing`)."""
