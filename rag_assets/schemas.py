@@ -2,6 +2,9 @@
 
 `raw_documents` and `chunks` are one table per source, `embeddings` one per embedding space, `vector_index` one per
 generation. Timestamps are microseconds in UTC. Every key column is not null.
+
+`document_chunks` is how many chunks the version of the document has that `document_hash` names: a table can then be
+judged complete, document by document, from its own rows alone.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ CHUNKS = pa.schema(
         pa.field("language", pa.string()),
         pa.field("generation", pa.string(), nullable=False),
         pa.field("ordinal", pa.int32(), nullable=False),
+        pa.field("document_chunks", pa.int32(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("text_hash", pa.string(), nullable=False),
         pa.field("input_text", pa.string(), nullable=False),
@@ -87,6 +91,7 @@ INDEX_COLUMNS = [
     "uri",
     "title",
     "ordinal",
+    "document_chunks",
     "text",
     "input_hash",
     "token_count",
