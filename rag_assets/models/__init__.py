@@ -1,0 +1,1 @@
+"""Models behind one wire protocol: clients, prices, token counts, the embedded provider."""
