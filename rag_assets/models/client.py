@@ -1,0 +1,198 @@
+"""The one way to a model: an `openai` client for every kind of provider, and its errors in this project's words.
+
+Retries are the client's own: 408, 409, 429, 5xx, timeouts and cut connections, `max_retries` times, waiting as long as
+`Retry-After` says (more than 0 and at most 120 seconds; a longer one fails at once) or with exponential backoff and
+jitter. Two things are added on the way through: a quota that is used up is final, and a wait that the provider asks of
+one request holds back all requests of that client, so that threads do not keep hammering a provider that is full.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rag_assets.config import ProviderSettings
+from rag_assets.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidRequestError,
+    ModelError,
+    ProviderUnavailableError,
+    QuotaError,
+    RateLimitError,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+EMBEDDED_BASE_URL = "http://embedded.invalid/v1"
+EMBEDDED_KEY = "embedded"
+NO_KEY = "none"
+MAX_RETRY_AFTER_SECONDS = 120.0
+_QUOTA_MARKS = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+_SECRETS = re.compile(r"\b(sk|sess)-[A-Za-z0-9_*-]{6,}|(?i:bearer)\s+\S+")
+_MESSAGE_CHARACTERS = 300
+
+
+def make_client(
+    name: str, settings: ProviderSettings, *, environment: Mapping[str, str] | None = None
+) -> openai.OpenAI:
+    """A client of provider `name`. Opens no connection yet; the caller closes it.
+
+    Raises `ConfigurationError` naming the environment variable when the key is missing or cannot be a key.
+    """
+    import openai
+
+    if settings.kind == "embedded":
+        import httpx2
+
+        from rag_assets.models.embedded.transport import EmbeddedTransport
+
+        # No retries: this process does not become available by waiting.
+        http_client = httpx2.Client(transport=EmbeddedTransport())
+        return openai.OpenAI(api_key=EMBEDDED_KEY, base_url=EMBEDDED_BASE_URL, max_retries=0, http_client=http_client)
+    key = _read_key(name, settings, os.environ if environment is None else environment)
+    pacing = _Pacing()
+    return openai.OpenAI(
+        api_key=key,
+        organization=settings.organization,
+        base_url=settings.base_url or OPENAI_BASE_URL,
+        timeout=settings.timeout_seconds,
+        max_retries=settings.max_retries,
+        http_client=openai.DefaultHttpxClient(
+            event_hooks={"request": [pacing.before_request], "response": [pacing.after_response]}
+        ),
+    )
+
+
+def _read_key(name: str, settings: ProviderSettings, environment: Mapping[str, str]) -> str:
+    variable = settings.api_key_env
+    if variable is None:
+        return NO_KEY
+    key = environment.get(variable, "").strip()
+    if not key:
+        raise ConfigurationError(
+            f"Provider {name!r} takes its key from the environment variable {variable}, which is not set.",
+            fix=f"Set {variable}, or set models.providers.{name}.api_key_env to null for a server without keys.",
+        )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError(
+            f"The environment variable {variable} holds characters that no key of provider {name!r} can have.",
+            fix=f"Set {variable} to the key alone, without quotes or line breaks.",
+        )
+    return key
+
+
+class _Pacing:
+    """Hooks around each HTTP request of one client. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._resume_at = 0.0
+
+    def before_request(self, request: httpx2.Request) -> None:
+        """Waits out what the provider asked of an earlier request."""
+        while (wait := self._resume_at - time.monotonic()) > 0:
+            time.sleep(wait)
+
+    def after_response(self, response: httpx2.Response) -> None:
+        """Notes a `Retry-After`, and tells the client not to retry when the quota is used up."""
+        if response.status_code != 429:
+            return
+        response.read()
+        if any(mark in response.text for mark in _QUOTA_MARKS):
+            response.headers["x-should-retry"] = "false"  # the client's own switch; OpenAI's servers send it too
+            return
+        seconds = _retry_after_seconds(response.headers)
+        if 0 < seconds <= MAX_RETRY_AFTER_SECONDS:
+            with self._lock:
+                self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float:
+    """The wait asked for in seconds; 0 when there is none or it is a date, which the client alone understands."""
+    try:
+        if "retry-after-ms" in headers:
+            return float(headers["retry-after-ms"]) / 1000
+        return float(headers.get("retry-after", 0))
+    except ValueError:
+        return 0.0
+
+
+@contextmanager
+def translate_errors(provider: str, model: str, *, secret: str = "") -> Iterator[None]:
+    """Turns the client's exceptions into this project's, one line each: provider, model, status, what to do.
+
+    No key appears in them: `secret` and whatever looks like a key is cut from the server's words, and the original
+    exception, which holds the request, is not chained.
+    """
+    import httpx2
+    import openai
+
+    where = f"Provider {provider!r}, model {model!r}"
+    try:
+        yield
+    except openai.APIStatusError as error:
+        raise _from_status(error, where, provider, secret) from None
+    except (openai.APITimeoutError, httpx2.TimeoutException):
+        raise ProviderUnavailableError(
+            f"{where}: no answer within the time limit, after the retries.",
+            fix=f"Try again, or raise models.providers.{provider}.timeout_seconds.",
+        ) from None
+    except (openai.APIConnectionError, httpx2.HTTPError) as error:
+        cause = str(error.__cause__ or error) or type(error).__name__
+        raise ProviderUnavailableError(
+            f"{where}: the connection failed ({_clean(cause, secret).rstrip('.')}).",
+            fix=f"Check the network and models.providers.{provider}.base_url.",
+        ) from None
+    except openai.APIError as error:  # an error in the middle of a stream, or a body that is not the API's
+        raise ProviderUnavailableError(
+            f"{where}: the answer broke off ({_clean(error.message, secret).rstrip('.')}).", fix="Try again."
+        ) from None
+
+
+def _from_status(error: openai.APIStatusError, where: str, provider: str, secret: str) -> ModelError:
+    status = error.status_code
+    detail = f"{where}: status {status}"
+    body = error.body if isinstance(error.body, dict) else {}
+    said = _clean(str(body.get("message") or ""), secret)
+    because = f"{detail}, {said}" if said else f"{detail}."
+    if status in (401, 403):  # the server's words are left out: some servers repeat the key
+        why = "the key was refused" if status == 401 else "the key has no access to this"
+        return AuthenticationError(f"{detail}, {why}.", fix=f"Check the key of provider {provider!r}.")
+    if status == 402 or (status == 429 and _is_quota(error, said)):
+        return QuotaError(
+            f"{detail}, the quota or credit is used up.",
+            fix="Add credit or raise the limit at the provider; then run again.",
+        )
+    if status == 429:
+        return RateLimitError(
+            f"{because} The retries are used up.",
+            fix=f"Run again later, or lower models.providers.{provider}.max_concurrency.",
+        )
+    if status >= 500 or status in (408, 409):
+        return ProviderUnavailableError(f"{because} The retries are used up.", fix="Run again later.")
+    if status == 404:
+        return InvalidRequestError(because, fix=f"Check the model's name and models.providers.{provider}.base_url.")
+    return InvalidRequestError(because, fix="Check the model's settings.")
+
+
+def _is_quota(error: openai.APIStatusError, said: str) -> bool:
+    return any(mark in (error.code or "", error.type or "") or mark in said for mark in _QUOTA_MARKS)
+
+
+def _clean(message: str, secret: str) -> str:
+    """A server's message on one line, of bounded length, without keys, ending in a full stop."""
+    if secret and secret not in (EMBEDDED_KEY, NO_KEY):
+        message = message.replace(secret, "***")
+    line = " ".join(_SECRETS.sub("***", message).split())
+    if len(line) > _MESSAGE_CHARACTERS:
+        line = f"{line[:_MESSAGE_CHARACTERS]}…"
+    return line if not line or line[-1] in ".!?…" else f"{line}."

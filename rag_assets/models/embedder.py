@@ -1,0 +1,189 @@
+"""Texts to vectors through any provider: batched, bounded, checked, and kept as they arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag_assets.config import ModelSettings
+from rag_assets.errors import InvalidRequestError, ModelError, QueryError
+from rag_assets.models import catalog
+from rag_assets.models.bounded import run_bounded
+from rag_assets.models.client import make_client
+from rag_assets.models.embedding_calls import EmbeddedBatch, EmbeddingCalls
+from rag_assets.models.embedding_space import EmbeddingSpace, embedding_space
+from rag_assets.models.tokenizers import load_tokenizer
+from rag_assets.models.usage import UsageSink
+from rag_assets.models.vectors import Vectors
+
+if TYPE_CHECKING:
+    import openai
+
+    from rag_assets.chunking.tokenizer import Tokenizer
+
+__all__ = ["EmbeddedBatch", "Embedder", "EmbeddingSpace"]
+
+PROBE = "test"
+"""What every embedding model accepts: a request for it that is refused is wrong in itself, whatever its texts are."""
+
+
+class Embedder:
+    """The configured embedding model. Thread safe; `close` it, or use it in a `with` statement.
+
+    Every answered request is recorded in `usage`. A `client` that is given stays the caller's to close.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        usage: UsageSink | None = None,
+        client: openai.OpenAI | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        embedding = settings.embedding
+        self.space = embedding_space(settings)
+        self._model = catalog.embedding_model(embedding)
+        self.tokenizer: Tokenizer = load_tokenizer(self._model.tokenizer)
+        self._provider = settings.all_providers()[embedding.provider]
+        self._batch_size = embedding.batch_size
+        self._price = catalog.price_of(self._model.name, settings.prices, kind=self._provider.kind)
+        self._owns_client = client is None
+        self._client = client or make_client(embedding.provider, self._provider, environment=environment)
+        self._calls = EmbeddingCalls(
+            self._client,
+            provider=embedding.provider,
+            kind=self._provider.kind,
+            model=self._model,
+            precision=self.space.precision,
+            prices=settings.prices,
+            usage=usage,
+        )
+
+    @property
+    def max_input_tokens(self) -> int:
+        """The most tokens of one input, special tokens included."""
+        return self._model.max_input_tokens
+
+    @property
+    def price_per_million_usd(self) -> float | None:
+        """US dollars per million input tokens; None when unknown."""
+        return self._price.input_usd if self._price else None
+
+    def embed_documents(self, texts: Sequence[str]) -> Iterator[EmbeddedBatch]:
+        """Embeds `texts`, yielding each request's vectors as they arrive, in any order.
+
+        A text that cannot be embedded (blank, too long, refused by the provider, answered with a broken vector) is
+        reported in `failures` and does not stop the others: a refused request is halved until the text that spoils it
+        stands alone. Raises a `ModelError` when the provider itself is unusable, after everything that had arrived by
+        then was yielded.
+        """
+        texts = [self.space.document_prefix + text for text in texts]
+        counts = [self.count_tokens(text) for text in texts]
+        refused = [(index, error) for index, text in enumerate(texts) if (error := self._refusal(text, counts[index]))]
+        if refused:
+            yield self._no_vectors(refused)
+        unusable = {index for index, _ in refused}
+        todo = self._plan([index for index in range(len(texts)) if index not in unusable], counts)
+        # The embedded provider uses all processors for one request; HTTP requests wait on a server.
+        workers = 1 if self._provider.kind == "embedded" else self._provider.max_concurrency
+        yield from run_bounded(lambda batch: self._embed(batch, texts, counts), todo, workers)
+
+    def embed_query(self, text: str) -> Vectors:
+        """The vector of a question: float32 [dimension], unit length. Raises `QueryError` or a `ModelError`."""
+        if not text.strip():
+            raise QueryError("The question is empty.", fix="Ask something.")
+        text = self.space.query_prefix + text
+        count = self.count_tokens(text)
+        if count > self.max_input_tokens:
+            raise QueryError(
+                f"The question has {count:,} tokens and the embedding model reads at most {self.max_input_tokens:,}.",
+                fix="Ask a shorter question.",
+            )
+        batch = self._calls.send([0], [text], [count])
+        if batch.failures:
+            raise batch.failures[0][1]
+        vector: Vectors = batch.vectors[0]
+        return vector
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens the model reads for `text`, special tokens included, prefixes not."""
+        return self.tokenizer.count(text) + self.tokenizer.special_tokens
+
+    def close(self) -> None:
+        """Closes the connections of a client made here."""
+        if self._owns_client:
+            self._client.close()
+
+    def __enter__(self) -> Embedder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _refusal(self, text: str, count: int) -> ModelError | None:
+        if not text.strip():
+            return InvalidRequestError("The text is blank, so it has no vector.", fix="Leave it out.")
+        if count > self.max_input_tokens:
+            return InvalidRequestError(
+                f"The text has {count:,} tokens and {self._model.name} reads at most {self.max_input_tokens:,}.",
+                fix="Lower chunking.max_tokens.",
+            )
+        return None
+
+    def _plan(self, indices: Sequence[int], counts: Sequence[int]) -> Iterator[list[int]]:
+        """Consecutive batches within the limits of inputs and of tokens per request."""
+        limit = self._model.max_request_tokens
+        batch: list[int] = []
+        tokens = 0
+        for index in indices:
+            full = len(batch) == self._batch_size or (limit is not None and tokens + counts[index] > limit)
+            if batch and full:
+                yield batch
+                batch, tokens = [], 0
+            batch.append(index)
+            tokens += counts[index]
+        if batch:
+            yield batch
+
+    def _embed(
+        self, indices: Sequence[int], texts: Sequence[str], counts: Sequence[int]
+    ) -> tuple[list[EmbeddedBatch], ModelError | None]:
+        """All that could be embedded of one planned batch, and the error that stopped it, if one did."""
+        batches: list[EmbeddedBatch] = []
+        try:
+            self._embed_isolating(indices, texts, counts, batches, probed=False)
+        except ModelError as error:
+            return batches, error
+        return batches, None
+
+    def _embed_isolating(
+        self,
+        indices: Sequence[int],
+        texts: Sequence[str],
+        counts: Sequence[int],
+        batches: list[EmbeddedBatch],
+        *,
+        probed: bool,
+    ) -> None:
+        """Appends to `batches`; halves a refused request until each text that spoils it stands alone."""
+        try:
+            batches.append(self._calls.send(indices, [texts[i] for i in indices], [counts[i] for i in indices]))
+            return
+        except InvalidRequestError as refused:
+            error = refused
+        if not probed:
+            probe = self._calls.send([0], [PROBE], [self.count_tokens(PROBE)])
+            batches.append(replace(self._no_vectors([]), requests=probe.requests, cost_usd=probe.cost_usd))
+        if len(indices) == 1:
+            batches.append(self._no_vectors([(indices[0], error)]))
+            return
+        middle = len(indices) // 2
+        self._embed_isolating(indices[:middle], texts, counts, batches, probed=True)
+        self._embed_isolating(indices[middle:], texts, counts, batches, probed=True)
+
+    def _no_vectors(self, failures: list[tuple[int, ModelError]]) -> EmbeddedBatch:
+        return EmbeddedBatch([], np.empty((0, self._model.dimension), np.float32), [], failures)
