@@ -1,0 +1,106 @@
+"""Index snapshots: the exact table version a release is made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from rag_assets.errors import LedgerError
+from rag_assets.ledger.engine import Database
+from rag_assets.ledger.tables import snapshots as snapshots_table
+from rag_assets.ledger.tables import utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A candidate for a release. `sources` maps each source's name to its data version in the snapshot.
+
+    `tag` is the name that pins `version` of `table` in the store; `space` names the embedding space; `details` holds
+    what else is needed to read it.
+    """
+
+    snapshot_id: str
+    generation: str
+    table: str
+    version: int
+    space: str
+    tag: str
+    retrieval: dict[str, Any]
+    sources: dict[str, str]
+    created_at: datetime
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Snapshots(Database):
+    """What was pinned."""
+
+    def record_snapshot(
+        self,
+        snapshot_id: str,
+        generation: str,
+        table: str,
+        version: int,
+        space: str,
+        retrieval: Mapping[str, Any],
+        sources: Mapping[str, str],
+        tag: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Records a snapshot once; a second call with equal values returns the first row.
+
+        Raises `LedgerError` when the id stands for something else already.
+        """
+        values = {
+            "snapshot_id": snapshot_id,
+            "generation": generation,
+            "table": table,
+            "version": version,
+            "space": space,
+            "tag": tag,
+            "retrieval": dict(retrieval),
+            "sources": dict(sources),
+            "details": dict(details or {}),
+        }
+        with self.writing() as connection:
+            self.upsert(connection, snapshots_table, [{**values, "created_at": utc_now()}])
+            row = connection.execute(select(snapshots_table).where(snapshots_table.c.snapshot_id == snapshot_id)).one()
+        stored = _snapshot(row)
+        differing = [name for name, value in values.items() if _as_json(getattr(stored, name)) != _as_json(value)]
+        if differing:
+            raise LedgerError(
+                f"Snapshot {snapshot_id} is recorded with another {', '.join(differing)}.",
+                fix="A snapshot never changes: give the new one an id of its own.",
+            )
+        return stored
+
+    def snapshot(self, snapshot_id: str) -> Snapshot | None:
+        """The snapshot with this id."""
+        with self.reading() as connection:
+            row = connection.execute(
+                select(snapshots_table).where(snapshots_table.c.snapshot_id == snapshot_id)
+            ).one_or_none()
+        return _snapshot(row) if row else None
+
+    def snapshots(self, *, limit: int | None = None) -> list[Snapshot]:
+        """All snapshots, newest first, at most `limit`."""
+        newest_first = (
+            select(snapshots_table)
+            .order_by(snapshots_table.c.created_at.desc(), snapshots_table.c.snapshot_id)
+            .limit(limit)
+        )
+        with self.reading() as connection:
+            return [_snapshot(row) for row in connection.execute(newest_first)]
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)  # a tuple and the list it is stored as are the same
+
+
+def _snapshot(row: Row[Any]) -> Snapshot:
+    return Snapshot(**row._mapping)

@@ -1,0 +1,240 @@
+"""The ledger's tables. `migrations/` builds them; a test holds the two equal.
+
+Times are aware and in UTC. Money is US dollars as a float, and null where the price is not known. JSON columns hold
+what is read back as a whole and never searched by.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+SCHEMA_VERSION = (
+    "0001"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
+)
+
+
+def utc_now() -> datetime:
+    """This moment, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+def storable(text: str) -> str:
+    """`text` as every database can hold it: NUL and lone surrogates become replacement characters."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, kept in UTC also where the database forgets time zones (SQLite)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("times in the ledger must carry a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class AnyText(TypeDecorator[str]):
+    """Text from outside (questions, file names, error messages), made `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _counter() -> Column[int]:
+    # SQLite numbers rows by itself only in a column declared INTEGER.
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("snapshot_id", String(64), primary_key=True),
+    Column("generation", String(64), nullable=False),
+    Column("table", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("space", Text, nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("retrieval", JSON, nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("release_id", String(64), primary_key=True),
+    Column("snapshot_id", ForeignKey("snapshots.snapshot_id"), nullable=False),
+    Column("content_hash", String(64), nullable=False, unique=True),
+    Column("prompts", JSON, nullable=False),
+    Column("chat_model", Text, nullable=False),
+    Column("retrieval", JSON, nullable=False),
+    Column("answering", JSON, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "snapshot_id"),
+)
+
+# One row, made by the migration, so that a flip always has a row to lock.
+serving = Table(
+    "serving",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("release_id", ForeignKey("releases.release_id"), nullable=True),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+serving_history = Table(
+    "serving_history",
+    metadata,
+    _counter(),
+    Column("release_id", ForeignKey("releases.release_id"), nullable=False),
+    Column("previous_release_id", ForeignKey("releases.release_id"), nullable=True),
+    Column("reason", AnyText, nullable=False),
+    Column("served_by", AnyText, nullable=False),
+    Column("rollback", Boolean, nullable=False),
+    Column("served_at", UtcDateTime, nullable=False),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    _counter(),
+    Column("gate", String(128), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "gate", "subject"),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("uri", AnyText, primary_key=True),
+    Column("document_id", String(32), nullable=False),
+    Column("stage", String(32), nullable=False),
+    Column("error", AnyText, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+)
+
+denied_documents = Table(
+    "denied_documents",
+    metadata,
+    Column("document_id", String(32), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("uri", AnyText, nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("denied_at", UtcDateTime, nullable=False),
+    Index(None, "source"),
+)
+
+denied_sources = Table(
+    "denied_sources",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("reason", AnyText, nullable=False),
+    Column("denied_at", UtcDateTime, nullable=False),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("reason", AnyText, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("listed", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime, nullable=True),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("answer_id", String(32), primary_key=True),
+    Column("release_id", ForeignKey("releases.release_id"), nullable=False),
+    Column("question", AnyText, nullable=False),
+    Column("answer", AnyText, nullable=False),
+    Column("answerable", Boolean, nullable=False),
+    Column("citations", JSON, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("usage", JSON, nullable=False),
+    Column("cost_usd", Float, nullable=True),
+    Column("latency_ms", Float, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "release_id"),
+    Index(None, "created_at"),
+)
+
+# `answer_id` is no foreign key: a call is recorded when it is paid for, its answer when it is complete.
+usage = Table(
+    "usage",
+    metadata,
+    _counter(),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("operation", String(32), nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("cost_usd", Float, nullable=True),
+    Column("latency_ms", Float, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("estimated", Boolean, nullable=False),
+    Column("run_id", String(64), nullable=True),
+    Column("source", String(64), nullable=True),
+    Column("asset", String(128), nullable=True),
+    Column("answer_id", String(32), nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "run_id"),
+    Index(None, "answer_id"),
+    Index(None, "created_at"),
+)
