@@ -43,7 +43,7 @@ class Snapshots(Database):
         self,
         snapshot_id: str,
         generation: str,
-        table: str,
+        table_name: str,
         version: int,
         space: str,
         retrieval: Mapping[str, Any],
@@ -59,7 +59,7 @@ class Snapshots(Database):
         values = {
             "snapshot_id": snapshot_id,
             "generation": generation,
-            "table": table,
+            "table": table_name,
             "version": version,
             "space": space,
             "tag": tag,

@@ -13,7 +13,7 @@ from rag_assets.ledger import Ledger, Release, Snapshot
 def snapshot(ledger: Ledger, snapshot_id: str = "s1", **changes: Any) -> Snapshot:
     values: dict[str, Any] = {
         "generation": "g",
-        "table": "vector_index_g",
+        "table_name": "vector_index_g",
         "version": 7,
         "space": "minilm-int8-384",
         "retrieval": {"mode": "hybrid", "weights": (0.6, 0.4)},
