@@ -73,10 +73,7 @@ class ChatModel:
         latency_ms = (time.perf_counter() - started) * 1000
         choices = getattr(completion, "choices", None)
         if not choices:
-            raise ProviderUnavailableError(
-                f"Provider {self._settings.provider!r}, model {self.model!r}: the answer is not in the OpenAI format.",
-                fix=f"Check models.providers.{self._settings.provider}.base_url; it often ends in /v1.",
-            )
+            raise self._no_answer()
         message = choices[0].message
         return self._result(
             messages,
@@ -107,6 +104,12 @@ class ChatModel:
     def _translated(self) -> Any:
         return translate_errors(self._settings.provider, self.model, secret=self._client.api_key)
 
+    def _no_answer(self) -> ProviderUnavailableError:
+        return ProviderUnavailableError(
+            f"Provider {self._settings.provider!r}, model {self.model!r}: the answer is not in the OpenAI format.",
+            fix=f"Check models.providers.{self._settings.provider}.base_url; it often ends in /v1.",
+        )
+
     def _request(self, messages: Sequence[Message], extra: Mapping[str, Any] | None) -> dict[str, Any]:
         settings = self._settings
         request: dict[str, Any] = {"model": settings.model, "messages": [dict(message) for message in messages]}
@@ -127,22 +130,30 @@ class ChatModel:
         request = self._request(messages, extra) | {"stream": True, "stream_options": {"include_usage": True}}
         started = time.perf_counter()
         parts: list[str] = []
-        finish_reason, answered_by, reported = "", self.model, None
+        finish_reason, answered_by, reported = "", "", None
         answer = None
         try:
             with self._translated():
                 answer = self._client.chat.completions.with_raw_response.create(**request)
                 for chunk in answer.parse():
-                    answered_by, reported = chunk.model or answered_by, chunk.usage or reported
+                    answered_by, reported = chunk.model or self.model, chunk.usage or reported
                     for choice in chunk.choices[:1]:
                         finish_reason = choice.finish_reason or finish_reason
                         if choice.delta.content:
                             parts.append(choice.delta.content)
                             yield choice.delta.content
+            if not answered_by:
+                raise self._no_answer()
+            if not finish_reason:
+                raise ProviderUnavailableError(
+                    f"Provider {self._settings.provider!r}, model {self.model!r}: the answer broke off.",
+                    fix="Try again.",
+                )
         finally:
-            # Also where the stream breaks or the reader stops: what was produced until then is paid for.
             if answer is not None:
                 answer.http_response.close()
+            # Also where the stream breaks or the reader stops: what was produced until then is paid for.
+            if answer is not None and answered_by:
                 stream.result = self._result(
                     messages,
                     text="".join(parts),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,12 @@ class BpeTokenizer:
     special_tokens = 0
 
     def __init__(self, name: str) -> None:
-        import bpe_openai
+        with warnings.catch_warnings():  # bpe-openai opens its data with importlib.resources.open_binary
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import bpe_openai
 
+            self._encoding: Any = bpe_openai.get_encoding(name)
         self.name = name
-        self._encoding: Any = bpe_openai.get_encoding(name)
         self._byte_lengths = np.fromiter(map(len, self._encoding.token_byte_values()), dtype=np.int64)
 
     def count(self, text: str) -> int:
