@@ -150,6 +150,15 @@ class AnsweringSettings(_Section):
     max_question_characters: int = Field(default=4_000, ge=1)
 
 
+class CheckSettings(_Section):
+    """Above which values a check warns. Fractions are of the documents of one source."""
+
+    failed_documents: int = Field(default=0, ge=0, description="Documents that could not be read, parsed or embedded.")
+    empty_fraction: float = Field(default=0.05, ge=0, le=1, description="Documents without any text.")
+    duplicate_fraction: float = Field(default=0.1, ge=0, le=1, description="Documents equal to another one.")
+    unindexed_rows: int = Field(default=10_000, ge=0, description="Rows that searches scan instead of looking up.")
+
+
 class StoreSettings(_Section):
     """Where the tables are."""
 
@@ -173,10 +182,11 @@ class Settings(_Section):
     chunking: ChunkingSettings = ChunkingSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answering: AnsweringSettings = AnsweringSettings()
+    checks: CheckSettings = CheckSettings()
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     prompts_dir: str | None = Field(default=None, description="Folder of templates that replace the shipped ones.")
-    root: Annotated[Path, Field(exclude=True)] = Path(".")
+    root: Annotated[Path, Field(exclude=True)] = Path()
 
     @field_validator("sources")
     @classmethod
@@ -231,7 +241,7 @@ class Settings(_Section):
 
 def check_source_name(name: str) -> str:
     """Returns `name` when it can be a partition key, a table name and a folder name. Raises `ValueError`."""
-    if not SOURCE_NAME_PATTERN.match(name):
+    if not SOURCE_NAME_PATTERN.fullmatch(name):
         raise ValueError(
             f"{name!r} is not a source name: use lower-case letters, digits, '-' and '_', at most 64, "
             "starting with a letter or digit"
@@ -274,14 +284,31 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
     return settings.model_copy(update={"root": file.parent if file else Path.cwd().resolve()})
 
 
+def parse_settings(text: str, file: Path) -> Settings:
+    """The settings that `text` would give as the content of `file`, environment overrides left aside.
+
+    Raises `ConfigurationError`.
+    """
+    try:
+        settings = Settings.model_validate(_parse_yaml(text, file))
+    except ValidationError as error:
+        raise _explain(error, file, {}) from None
+    return settings.model_copy(update={"root": file.parent})
+
+
 def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        return _parse_yaml(file.read_text("utf-8"), file)
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file} is not UTF-8 text.", fix="Save it as UTF-8.") from None
+
+
+def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        loaded = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is not UTF-8 text.", fix="Save it as UTF-8.") from None
+        loaded = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -291,7 +318,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(loaded, dict):
         raise ConfigurationError(f"{file} must hold keys and values, not a {type(loaded).__name__}.")
-    return loaded
+    # A section whose lines are all commented out is read as null; it means the defaults.
+    return {key: value for key, value in loaded.items() if value is not None}
 
 
 def _apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
@@ -320,18 +348,19 @@ def _apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> dic
 
 
 def _explain(error: ValidationError, file: Path | None, origins: dict[tuple[str, ...], str]) -> ConfigurationError:
-    first = error.errors()[0]
+    # A misspelt key often causes the other problems (its section then lacks a value), so it goes first.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     keys = tuple(str(part) for part in first["loc"])
     key = ".".join(keys)
     origin = origins.get(keys)
     where = f"the environment variable {origin}" if origin else str(file or "the built-in configuration")
     message = first["msg"].removeprefix("Value error, ")
+    more = f" {error.error_count() - 1} more problem(s) follow." if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return ConfigurationError(
-            f"{where}: the key '{key}' is not known.", fix=_suggest(keys) or "Remove it or mend its spelling."
+            f"{where}: the key '{key}' is not known.{more}", fix=_suggest(keys) or "Remove it or mend its spelling."
         )
     shown = "" if isinstance(first["input"], (dict, list)) else f" (found {first['input']!r})"
-    more = f" {error.error_count() - 1} more problem(s) follow." if error.error_count() > 1 else ""
     return ConfigurationError(
         f"{where}: {f'the key {key!r}' if key else 'the configuration'} is wrong: {message}{shown}.{more}",
         fix="Mend the value; the reference of all keys is docs/reference/configuration.md.",

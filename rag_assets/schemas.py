@@ -32,6 +32,7 @@ RAW_DOCUMENTS = pa.schema(
         pa.field("title", pa.string(), nullable=False),
         pa.field("media_type", pa.string(), nullable=False),
         pa.field("text", pa.large_string(), nullable=False),
+        pa.field("characters", pa.int64(), nullable=False),
         pa.field("blocks", pa.list_(BLOCK), nullable=False),
         pa.field("content_hash", pa.string(), nullable=False),
         pa.field("fingerprint", pa.string(), nullable=False),

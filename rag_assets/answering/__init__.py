@@ -1,0 +1,14 @@
+"""From a question to a cited answer: guard → retrieve → generate → verify, each step told to observers.
+
+Everything an answer depends on comes from a release: the snapshot, the retrieval settings, the prompts and the chat
+model. Nothing in a document or a question is executed or followed.
+"""
+
+from rag_assets.answering.answer import Answer, Citation
+from rag_assets.answering.guard import check_question
+from rag_assets.answering.observers import Observer, Step
+from rag_assets.answering.pipeline import AnswerPipeline
+from rag_assets.answering.retrieve import Retriever
+from rag_assets.answering.verify import cited_passages
+
+__all__ = ["Answer", "AnswerPipeline", "Citation", "Observer", "Retriever", "Step", "check_question", "cited_passages"]

@@ -1,0 +1,45 @@
+"""The passages for a question, from exactly the rows a release pins, less what has been revoked since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rag_assets.config import RetrievalSettings
+from rag_assets.ledger import Denied
+from rag_assets.models.embedder import Embedder
+from rag_assets.store import Hit, search
+
+
+@dataclass(frozen=True, slots=True)
+class Retriever:
+    """Searches one snapshot.
+
+    `table` is the index opened at the pinned version. `denied` is asked before every search, so that a revocation holds
+    from the next question on. `configured_sources` are the sources the configuration has now: rows of others are not seen.
+    """
+
+    table: Any
+    embedder: Embedder
+    settings: RetrievalSettings
+    denied: Callable[[], Denied]
+    configured_sources: Collection[str]
+
+    def retrieve(self, question: str, *, k: int | None = None, sources: Sequence[str] | None = None) -> list[Hit]:
+        """The best `k` passages, best first; `sources` narrows the search."""
+        settings = self.settings if k is None else self.settings.model_copy(update={"k": k})
+        wanted = set(self.configured_sources if sources is None else sources) & set(self.configured_sources)
+        if not wanted:
+            return []
+        vector = self.embedder.embed_query(question) if settings.mode != "text" else None
+        denied = self.denied()
+        return search(
+            self.table,
+            query=question,
+            vector=vector,
+            settings=settings,
+            sources=sorted(wanted),
+            denied_documents=denied.documents,
+            denied_sources=denied.sources,
+        )

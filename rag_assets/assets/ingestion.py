@@ -1,0 +1,214 @@
+"""The ingestion assets: one partition per source, from raw documents to rows of the vector index."""
+
+from __future__ import annotations
+
+import time
+
+import dagster as dg
+
+from rag_assets import schemas
+from rag_assets.assets import metadata
+from rag_assets.assets.partitions import SOURCES
+from rag_assets.ingestion import (
+    Progress,
+    chunks_version,
+    embeddings_version,
+    sync_chunks,
+    sync_embeddings,
+    sync_raw_documents,
+    sync_vector_index,
+)
+from rag_assets.models.usage import UsageMeter
+from rag_assets.releasing import (
+    EMBEDDING_INTEGRITY,
+    TOKEN_BUDGET,
+    judge_chunks,
+    judge_embeddings,
+    require,
+    subject_of_chunks,
+    subject_of_embeddings,
+)
+from rag_assets.resources.openai import ProviderResource
+from rag_assets.resources.project import ProjectResource
+
+GROUP = "ingestion"
+OWNERS = ["team:knowledge"]
+RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
+
+
+@dg.asset(
+    partitions_def=SOURCES,
+    group_name=GROUP,
+    kinds={"lancedb"},
+    owners=OWNERS,
+    code_version="1",
+    retry_policy=RETRY,
+    metadata={"dagster/column_schema": metadata.column_schema(schemas.RAW_DOCUMENTS)},
+)
+def raw_documents(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """The documents of one source, parsed into text and blocks.
+
+    Files whose size, times and inode are unchanged are not opened. A file that cannot be read keeps its previous rows
+    and is counted in `documents_failed`. A document that is gone stops being answered from at once.
+    """
+    name = context.partition_key
+    with project.open() as opened:
+        source = opened.settings.source(name)
+        table = opened.store.raw_documents(name)
+        result = sync_raw_documents(
+            name,
+            source,
+            connector=opened.connector(name),
+            table=table,
+            ledger=opened.ledger,
+            progress=_log_progress(context),
+        )
+        context.log.info(result.why)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(result.data_version), metadata=metadata.of_raw_documents(result, table)
+        )
+
+
+@dg.asset(
+    deps=[raw_documents],
+    partitions_def=SOURCES,
+    group_name=GROUP,
+    kinds={"lancedb"},
+    owners=OWNERS,
+    code_version="1",
+    retry_policy=RETRY,
+    metadata={"dagster/column_schema": metadata.column_schema(schemas.CHUNKS)},
+)
+def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """Documents cut along their structure into pieces the embedding model reads whole.
+
+    Sizes are exact tokens of that model. Only documents whose content or chunking changed are cut again; a chunk whose
+    text did not change keeps its id. The token budget of the source is judged here and required by `embeddings`.
+    """
+    name = context.partition_key
+    with project.open() as opened:
+        source = opened.settings.source(name)
+        table = opened.store.chunks(name)
+        with opened.embedder() as embedder:
+            result = sync_chunks(
+                name,
+                raw_documents=opened.store.raw_documents(name),
+                chunks=table,
+                generation=opened.generation,
+                tokenizer=embedder.tokenizer,
+                max_input_tokens=embedder.max_input_tokens,
+                ledger=opened.ledger,
+                progress=_log_progress(context),
+            )
+            verdict = judge_chunks(
+                name,
+                source,
+                result,
+                max_input_tokens=embedder.max_input_tokens,
+                price_per_million_usd=embedder.price_per_million_usd,
+                ledger=opened.ledger,
+            )
+        context.log.info(result.why)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(result.data_version),
+            metadata=metadata.of_chunks(
+                result,
+                table,
+                budget_tokens=source.token_budget,
+                estimated_cost_usd=verdict.details["estimated_cost_usd"],
+            ),
+        )
+
+
+@dg.asset(
+    deps=[chunks],
+    partitions_def=SOURCES,
+    group_name=GROUP,
+    kinds={"openai", "lancedb"},
+    owners=OWNERS,
+    code_version="1",
+    retry_policy=RETRY,
+)
+def embeddings(
+    context: dg.AssetExecutionContext, project: ProjectResource, models: ProviderResource
+) -> dg.MaterializeResult:
+    """A unit vector for every chunk, kept by the hash of its exact input: equal input is embedded once, ever.
+
+    Vectors are stored as they arrive, so a run that dies pays for nothing twice. Refuses to start when the source is
+    over its token budget.
+    """
+    name = context.partition_key
+    start = time.perf_counter()
+    with project.open() as opened:
+        opened.settings.source(name)
+        chunk_table = opened.store.chunks(name)
+        version = chunks_version(name, chunk_table, opened.generation)
+        require(opened.ledger, [TOKEN_BUDGET], subject_of_chunks(name, version))
+        sink = opened.ledger.usage_sink(run_id=context.run_id, source=name, asset="embeddings")
+        meter = UsageMeter([sink])
+        space = opened.generation.space
+        table = opened.store.embeddings(space.name, space.dimension)
+        with opened.embedder(meter) as embedder:
+            result = sync_embeddings(
+                name,
+                chunks=chunk_table,
+                embeddings=table,
+                embedder=embedder,
+                meter=meter,
+                ledger=opened.ledger,
+                progress=_log_progress(context),
+            )
+        judge_embeddings(
+            name,
+            result.data_version,
+            chunks=chunk_table,
+            embeddings=table,
+            dimension=space.dimension,
+            ledger=opened.ledger,
+        )
+        context.log.info(result.why)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(result.data_version),
+            metadata=metadata.of_embeddings(result, table, space.name, time.perf_counter() - start),
+        )
+
+
+@dg.asset(
+    deps=[chunks, embeddings],
+    partitions_def=SOURCES,
+    group_name=GROUP,
+    kinds={"lancedb"},
+    owners=OWNERS,
+    code_version="1",
+    retry_policy=RETRY,
+)
+def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """The rows of one source in the index of this generation: each chunk with its vector, ready to be searched.
+
+    Only rows that differ are written. Refuses to start when the vectors did not pass their integrity gate. What answers
+    are given from does not change here: that is what a snapshot and a release are for.
+    """
+    name = context.partition_key
+    with project.open() as opened:
+        opened.settings.source(name)
+        chunk_table = opened.store.chunks(name)
+        generation = opened.generation
+        vectors = opened.store.embeddings(generation.space.name, generation.space.dimension)
+        version = embeddings_version(chunk_table, vectors, generation.space)
+        require(opened.ledger, [EMBEDDING_INTEGRITY], subject_of_embeddings(name, version))
+        table = opened.store.vector_index(generation.id, generation.space.dimension)
+        result = sync_vector_index(
+            name, chunks=chunk_table, embeddings=vectors, index=table, progress=_log_progress(context)
+        )
+        context.log.info(result.why)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(result.data_version),
+            metadata=metadata.of_vector_index(result, table, generation.id),
+        )
+
+
+def _log_progress(context: dg.AssetExecutionContext) -> Progress:
+    def log(what: str, done: int, total: int) -> None:
+        context.log.info(f"{context.partition_key}: {done:,} of {total:,} {what}")
+
+    return log

@@ -1,0 +1,177 @@
+"""Metadata of materializations, built in one place. Keys are stable and numeric, because the UI plots them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from rag_assets.ingestion import ChunksResult, EmbeddingsResult, IndexResult, RawDocumentsResult
+from rag_assets.releasing import ReleaseResult, SnapshotResult
+from rag_assets.store import Table
+
+PREVIEW_ROWS = 5
+PREVIEW_CHARACTERS = 200
+
+Metadata = dict[str, Any]
+
+
+def column_schema(schema: pa.Schema) -> dg.TableSchema:
+    """An Arrow schema as Dagster shows it."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=field.name, type=str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable)
+            )
+            for field in schema
+        ]
+    )
+
+
+def of_raw_documents(result: RawDocumentsResult, table: Table) -> Metadata:
+    """Metadata of `raw_documents`."""
+    return {
+        **_table(table, result.rows, result.table_version, result.commits),
+        "why": result.why,
+        "documents_added": result.added,
+        "documents_changed": result.changed,
+        "documents_removed": result.removed,
+        "documents_unchanged": result.unchanged,
+        "documents_failed": result.failed,
+        "documents_empty": result.empty,
+        "documents_opened": result.opened,
+        "characters": result.characters,
+        "preview": _preview(table, ["uri", "title", "media_type", "text"]),
+    }
+
+
+def of_chunks(result: ChunksResult, table: Table, *, budget_tokens: int, estimated_cost_usd: float | None) -> Metadata:
+    """Metadata of `chunks`."""
+    return {
+        **_table(table, result.rows, result.table_version, result.commits),
+        "why": result.why,
+        "chunks_added": result.added,
+        "chunks_removed": result.removed,
+        "chunks_unchanged": result.unchanged,
+        "documents_failed": result.failed_documents,
+        "documents_rechunked": result.documents_rechunked,
+        "tokens": result.tokens,
+        "budget_tokens": budget_tokens,
+        "chunk_longest_tokens": result.longest_tokens,
+        "chunk_p95_tokens": result.p95_tokens,
+        **_cost("estimated_cost_usd", estimated_cost_usd),
+        "preview": _preview(table, ["uri", "heading_path", "token_count", "text"]),
+    }
+
+
+def of_embeddings(result: EmbeddingsResult, table: Table, space: str, seconds: float) -> Metadata:
+    """Metadata of `embeddings`."""
+    return {
+        **_table(table, result.rows, result.table_version, result.commits),
+        "why": result.why,
+        "embedding_space": space,
+        "texts_embedded": result.embedded,
+        "texts_reused": result.reused,
+        "documents_failed": result.failed_documents,
+        "tokens": result.tokens,
+        "requests": result.requests,
+        **_cost("cost_usd", result.cost_usd),
+        "texts_per_second": round(result.embedded / seconds, 1) if result.embedded and seconds else 0.0,
+    }
+
+
+def of_vector_index(result: IndexResult, table: Table, generation: str) -> Metadata:
+    """Metadata of `vector_index`."""
+    return {
+        **_table(table, result.rows, result.table_version, result.commits),
+        "why": result.why,
+        "generation": generation,
+        "documents": result.documents,
+        "rows_added": result.added,
+        "rows_removed": result.removed,
+        "rows_rewritten": result.rewritten,
+        "documents_held_back": result.held_back_documents,
+        "rows_unindexed": table.unindexed_rows(),
+    }
+
+
+def of_index_snapshot(result: SnapshotResult) -> Metadata:
+    """Metadata of `index_snapshot`."""
+    return {
+        "dagster/row_count": result.rows,
+        "dagster/table_name": result.table,
+        "snapshot": result.snapshot_id,
+        "generation": result.generation,
+        "table_version": result.version,
+        "documents": result.documents,
+        "sources": len(result.sources),
+        "sources_behind": ", ".join(result.behind) or "none",
+        "rows_purged": result.purged_rows,
+        "rows_unindexed": result.unindexed_rows,
+        "new": result.new,
+        "source_versions": dg.MetadataValue.md(_markdown_table(["source", "data version"], result.sources.items())),
+        **{f"gate_{verdict.gate}": f"{_mark(verdict.passed)}: {verdict.reason}" for verdict in result.verdicts},
+    }
+
+
+def of_release(result: ReleaseResult) -> Metadata:
+    """Metadata of `release`."""
+    release = result.release
+    return {
+        "release": release.release_id,
+        "snapshot": release.snapshot_id,
+        "embedding_space": release.space,
+        "chat_model": release.chat_model,
+        "new": result.new,
+        "serving_changed": result.flipped,
+        "retracted": result.retracted,
+        "documents_allowed_again": result.allowed_again,
+        "retrieval": dg.MetadataValue.json(release.retrieval),
+        "system_prompt": dg.MetadataValue.md(f"```\n{release.prompts['system']}\n```"),
+    }
+
+
+def _table(table: Table, rows: int, version: int, commits: int) -> Metadata:
+    return {
+        "dagster/partition_row_count": rows,
+        "dagster/table_name": table.name,
+        "dagster/storage_kind": "lancedb",
+        "table_version": version,
+        "table_versions_committed": commits,
+    }
+
+
+def _cost(key: str, cost_usd: float | None) -> Metadata:
+    """An unknown price has no number: it must not be plotted as 0."""
+    return {key: cost_usd} if cost_usd is not None else {f"{key}_note": "the price of this model is not known"}
+
+
+def _mark(passed: bool) -> str:
+    return "passed" if passed else "failed"
+
+
+def _preview(table: Table, columns: Sequence[str]) -> dg.MarkdownMetadataValue:
+    if not table.exists():
+        return dg.MetadataValue.md("No rows.")
+    rows = table.head(PREVIEW_ROWS, columns=list(columns)).to_pylist()
+    return dg.MetadataValue.md(_markdown_table(columns, ([row[name] for name in columns] for row in rows)))
+
+
+def _markdown_table(header: Sequence[str], rows: Any) -> str:
+    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    text = " > ".join(value) if isinstance(value, list) else str(value)
+    text = " ".join(text.split())
+    text = text if len(text) <= PREVIEW_CHARACTERS else f"{text[:PREVIEW_CHARACTERS]}…"
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+
+
+def numbers(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
+    """Plain values of metadata that was read back from an event."""
+    return {key: value.value for key, value in metadata.items()}

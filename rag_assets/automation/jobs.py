@@ -1,0 +1,54 @@
+"""The jobs. One source is one in-process run, so that a blocking check stops exactly that source."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
+from rag_assets.automation.runs import Jobs, refresh
+from rag_assets.resources.project import ProjectResource
+
+ingest_source = dg.define_asset_job(
+    name="ingest_source",
+    selection=dg.AssetSelection.assets(*INGESTION_ASSETS),
+    executor_def=dg.in_process_executor,
+    description="Brings one source up to date: documents, chunks, vectors and its rows in the index. Releases nothing.",
+)
+
+release_index = dg.define_asset_job(
+    name="release_index",
+    selection=dg.AssetSelection.assets(*RELEASE_ASSETS),
+    executor_def=dg.in_process_executor,
+    description="Pins the index over all sources, judges it, and releases it when every gate passed.",
+)
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def refresh_every_source(context: dg.OpExecutionContext, project: ProjectResource) -> None:
+    """Runs `ingest_source` for every source, then `release_index`; fails at the end when any of them failed."""
+    jobs = Jobs(
+        ingest_source=context.repository_def.get_job(ingest_source.name),
+        release_index=context.repository_def.get_job(release_index.name),
+    )
+    with project.open() as opened:
+        changes = sync_partitions(context.instance, opened)
+        if changes.warning:
+            context.log.warning(changes.warning)
+        names = opened.source_names
+    outcome = refresh(context.instance, jobs, names, tags={"rag_assets/launched_by": context.run_id})
+    for run in outcome.runs:
+        context.log.info(f"{run.label}: run {run.run_id} {'succeeded' if run.succeeded else f'failed: {run.error}'}")
+    failed = [run.label for run in outcome.runs if not run.succeeded]
+    if failed:
+        raise dg.Failure(f"Failed: {', '.join(failed)}. The other sources went on.", allow_retries=False)
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Every source in its own run, then one release. A source that fails does not hold the others back.",
+)
+def refresh_all() -> None:
+    refresh_every_source()
+
+
+JOBS = [ingest_source, release_index, refresh_all]

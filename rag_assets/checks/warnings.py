@@ -1,0 +1,94 @@
+"""Checks that warn above a configured threshold and stop nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import dagster as dg
+
+from rag_assets.assets import raw_documents, vector_index
+from rag_assets.assets.previews import source_check
+from rag_assets.resources.project import ProjectResource
+
+LISTED_EXAMPLES = 10
+WARN = dg.AssetCheckSeverity.WARN
+
+
+def _examples(lines: list[str]) -> dg.MarkdownMetadataValue:
+    shown = [f"- `{line}`" for line in lines[:LISTED_EXAMPLES]]
+    more = [f"- and {len(lines) - LISTED_EXAMPLES:,} more"] if len(lines) > LISTED_EXAMPLES else []
+    return dg.MetadataValue.md("\n".join(shown + more) or "none")
+
+
+@source_check(raw_documents)
+def failed_documents(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+    """Documents that could not be read, parsed, cut or embedded. Each keeps its previous rows and is tried again."""
+    with project.open() as opened:
+        failures = opened.ledger.failures(context.partition_key)
+        limit = opened.settings.checks.failed_documents
+    return dg.AssetCheckResult(
+        passed=len(failures) <= limit,
+        severity=WARN,
+        description=f"{len(failures):,} documents failed (warns above {limit:,})",
+        metadata={
+            "documents_failed": len(failures),
+            "examples": _examples([f"{failure.uri}: {failure.error}" for failure in failures]),
+        },
+    )
+
+
+@source_check(raw_documents)
+def empty_documents(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+    """Documents without any text: nothing of them can be found."""
+    with project.open() as opened:
+        table = opened.store.raw_documents(context.partition_key)
+        rows = table.rows(columns=["uri", "characters"]).to_pylist() if table.exists() else []
+        limit = opened.settings.checks.empty_fraction
+    empty = sorted(row["uri"] for row in rows if row["characters"] == 0)
+    fraction = len(empty) / len(rows) if rows else 0.0
+    return dg.AssetCheckResult(
+        passed=fraction <= limit,
+        severity=WARN,
+        description=f"{len(empty):,} of {len(rows):,} documents are empty (warns above {limit:.0%})",
+        metadata={"documents_empty": len(empty), "empty_fraction": fraction, "examples": _examples(empty)},
+    )
+
+
+@source_check(raw_documents)
+def duplicate_documents(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+    """Documents whose bytes equal another document's. All are kept and answered from."""
+    with project.open() as opened:
+        table = opened.store.raw_documents(context.partition_key)
+        rows = table.rows(columns=["uri", "content_hash"]).to_pylist() if table.exists() else []
+        limit = opened.settings.checks.duplicate_fraction
+    counts = Counter(row["content_hash"] for row in rows)
+    repeated = sorted(row["uri"] for row in rows if counts[row["content_hash"]] > 1)
+    fraction = len(repeated) / len(rows) if rows else 0.0
+    return dg.AssetCheckResult(
+        passed=fraction <= limit,
+        severity=WARN,
+        description=f"{len(repeated):,} of {len(rows):,} documents have a twin (warns above {limit:.0%})",
+        metadata={
+            "documents_duplicate": len(repeated),
+            "duplicate_fraction": fraction,
+            "examples": _examples(repeated),
+        },
+    )
+
+
+@source_check(vector_index)
+def unindexed_rows(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+    """Rows that are found by scanning because the full text or vector index does not hold them yet."""
+    with project.open() as opened:
+        generation = opened.generation
+        rows = opened.store.vector_index(generation.id, generation.space.dimension).unindexed_rows()
+        limit = opened.settings.checks.unindexed_rows
+    return dg.AssetCheckResult(
+        passed=rows <= limit,
+        severity=WARN,
+        description=f"{rows:,} rows are not in an index yet (warns above {limit:,})",
+        metadata={"rows_unindexed": rows},
+    )
+
+
+WARNING_CHECKS = [failed_documents, empty_documents, duplicate_documents, unindexed_rows]

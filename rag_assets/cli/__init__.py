@@ -1,0 +1,1 @@
+"""The command line `rag-assets`: one module per noun, and nothing heavy imported before a command needs it."""

@@ -1,0 +1,145 @@
+"""`rag-assets ingest`: bring sources up to date through Dagster, and release what passed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rag_assets.cli.output import JsonOption, print_json, progress_line
+
+if TYPE_CHECKING:
+    from rag_assets.automation.runs import RefreshOutcome, RunOutcome
+    from rag_assets.project import Project
+
+PARTLY_DONE = 3
+
+
+def ingest(
+    source: Annotated[list[str] | None, typer.Option("--source", "-s", help="A source; may be repeated.")] = None,
+    all_sources: Annotated[bool, typer.Option("--all", help="Every configured source (the default).")] = False,
+    release: Annotated[bool, typer.Option(help="Release the index when every gate passed.")] = True,
+    confirm_removals: Annotated[
+        bool, typer.Option("--confirm-removals", help="Agree to what a hold of these sources would remove.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring sources up to date and release the index. Nothing changed means nothing is embedded, written or released.
+
+    Example: rag-assets ingest --source handbook --json
+    """
+    from rag_assets.errors import ConfigurationError
+    from rag_assets.project import Project
+
+    if source and all_sources:
+        raise ConfigurationError("--source and --all were both given.", fix="Give one of them.")
+    start = time.perf_counter()
+    with Project.open() as project:
+        names = _names(project, source)
+        if confirm_removals:
+            _confirm(project, names)
+        with progress_line() as status:
+            outcome = _run(project, names, release, lambda label: status.info("%s …", label))
+        summary = _summary(project, outcome)
+        failed_documents = [failure for failure in project.ledger.failures() if failure.source in outcome.sources]
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary, outcome, time.perf_counter() - start)
+    for run in outcome.runs:
+        if not run.succeeded:
+            typer.echo(f"error: {run.label}: {run.error}", err=True)
+    for failure in failed_documents:
+        typer.echo(f"failed: {failure.source}: {failure.error}", err=True)
+    _exit(outcome, bool(failed_documents))
+
+
+def _names(project: Project, wanted: list[str] | None) -> tuple[str, ...]:
+    from rag_assets.errors import ConfigurationError
+
+    for name in wanted or ():
+        project.settings.source(name)
+    names = tuple(dict.fromkeys(wanted)) if wanted else project.source_names
+    if not names:
+        raise ConfigurationError(
+            "No source is configured.", fix="Run: rag-assets sources add NAME --path FOLDER, or write rag_assets.yaml."
+        )
+    return names
+
+
+def _confirm(project: Project, names: tuple[str, ...]) -> None:
+    for name in names:
+        if project.ledger.hold_for(name) is not None:
+            project.ledger.confirm_hold(name)
+
+
+def _run(project: Project, names: tuple[str, ...], release: bool, on_start: Any) -> RefreshOutcome:
+    from rag_assets.assets import sync_partitions
+    from rag_assets.automation.runs import Jobs, refresh
+    from rag_assets.cli.instance import open_instance
+    from rag_assets.definitions import defs
+
+    instance = open_instance(project.settings)
+    changes = sync_partitions(instance, project)
+    if changes.warning:
+        typer.echo(f"warning: {changes.warning}", err=True)
+    jobs = Jobs(
+        ingest_source=defs.resolve_job_def("ingest_source"), release_index=defs.resolve_job_def("release_index")
+    )
+    return refresh(
+        instance, jobs, names, release=release, tags={"rag_assets/launched_by": "command line"}, on_start=on_start
+    )
+
+
+def _summary(project: Project, outcome: RefreshOutcome) -> dict[str, Any]:
+    serving = project.ledger.serving()
+    return {
+        "release": serving.release_id if serving else None,
+        "sources": {name: _source_summary(run) for name, run in outcome.sources.items()},
+    }
+
+
+def _source_summary(run: RunOutcome) -> dict[str, Any]:
+    documents = run.materialized.get("raw_documents", {})
+    chunks = run.materialized.get("chunks", {})
+    embeddings = run.materialized.get("embeddings", {})
+    return {
+        "run_id": run.run_id,
+        "succeeded": run.succeeded,
+        "error": run.error,
+        "documents": {
+            what: documents.get(f"documents_{what}", 0) for what in ("added", "changed", "removed", "unchanged", "failed")
+        },
+        "chunks": {what: chunks.get(f"chunks_{what}", 0) for what in ("added", "removed", "unchanged")},
+        "texts_embedded": embeddings.get("texts_embedded", 0),
+        "table_versions_committed": sum(made.get("table_versions_committed", 0) for made in run.materialized.values()),
+        "tokens": embeddings.get("tokens", 0),
+        "cost_usd": embeddings.get("cost_usd"),
+        "seconds": round(run.seconds, 3),
+    }
+
+
+def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> None:
+    for name, one in summary["sources"].items():
+        documents, chunks = one["documents"], one["chunks"]
+        typer.echo(
+            f"{name}: {documents['added']} added, {documents['changed']} changed, {documents['removed']} removed, "
+            f"{documents['unchanged']} unchanged, {documents['failed']} failed; "
+            f"{chunks['added']} new chunks, {one['texts_embedded']} embedded"
+        )
+    released = outcome.release.materialized.get("release") if outcome.release else None
+    if released:
+        word = "new" if released["new"] else "unchanged"
+        typer.echo(f"release {released['release']} ({word}) serves after {seconds:.1f} s")
+    elif summary["release"]:
+        typer.echo(f"release {summary['release']} still serves")
+
+
+def _exit(outcome: RefreshOutcome, documents_failed: bool) -> None:
+    if outcome.runs and not any(run.succeeded for run in outcome.sources.values()):
+        raise typer.Exit(1)
+    if outcome.release is not None and not outcome.release.succeeded:
+        raise typer.Exit(1)
+    if documents_failed or not all(run.succeeded for run in outcome.runs):
+        raise typer.Exit(PARTLY_DONE)

@@ -1,0 +1,56 @@
+"""The Dagster instance that the command line shares with the UI: one DAGSTER_HOME for both."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag_assets.config import Settings
+from rag_assets.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+HOME_VARIABLE = "DAGSTER_HOME"
+INSTANCE_FILE = "dagster.yaml"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """DAGSTER_HOME from the environment or from `.env` beside the configuration, else `<data_dir>/dagster`."""
+    named = os.environ.get(HOME_VARIABLE) or _from_env_file(settings.root / ".env")
+    home = Path(named).expanduser() if named else settings.data_path / "dagster"
+    if not home.is_absolute():
+        raise ConfigurationError(
+            f"{HOME_VARIABLE} is {str(home)!r}, and Dagster needs an absolute path.", fix=f"Set it to {home.resolve()}"
+        )
+    return home
+
+
+def _from_env_file(file: Path) -> str | None:
+    if not file.is_file():
+        return None
+    for line in file.read_text("utf-8").splitlines():
+        key, separator, value = line.partition("=")
+        if separator and key.strip() == HOME_VARIABLE:
+            return value.strip().strip("'\"") or None
+    return None
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance in `dagster_home`, made on first use with the project's `dagster.yaml`."""
+    home = dagster_home(settings)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        shipped = settings.root / INSTANCE_FILE
+        if shipped.is_file() and not (home / INSTANCE_FILE).exists():
+            shutil.copyfile(shipped, home / INSTANCE_FILE)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{HOME_VARIABLE} {home} cannot be written: {error.strerror}.", fix="Choose another folder."
+        ) from None
+    os.environ[HOME_VARIABLE] = str(home)
+    import dagster as dg
+
+    return dg.DagsterInstance.from_config(str(home))

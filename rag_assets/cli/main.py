@@ -1,0 +1,76 @@
+"""The entry point: gathers the commands and turns errors into one line and an exit code.
+
+Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, but some documents or sources failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rag_assets.cli import answers, dev, doctor, ingest, releases, reset, sources
+from rag_assets.cli.output import report_error
+from rag_assets.config import CONFIG_FILE_VARIABLE
+from rag_assets.errors import RagAssetsError
+
+app = typer.Typer(
+    name="rag-assets",
+    help="Documents in, cited answers out: ingest sources through Dagster, release the index, ask it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("doctor")(doctor.doctor)
+app.add_typer(sources.app, name="sources")
+app.command("ingest")(ingest.ingest)
+app.command("search")(answers.search)
+app.command("ask")(answers.ask)
+app.add_typer(releases.app, name="releases")
+app.command("dev")(dev.dev)
+app.command("reset")(reset.reset)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("rag_assets"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration file; by default the nearest rag_assets.yaml.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    if config is not None:
+        os.environ[CONFIG_FILE_VARIABLE] = str(config)
+
+
+def main() -> None:
+    """Runs the command line. An error that a user can act on is one line on stderr, never a traceback."""
+    try:
+        app()
+    except RagAssetsError as error:
+        report_error(error, as_json="--json" in sys.argv)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped. What was finished is kept; the next run goes on from there.\n")
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        sys.stdout = None  # type: ignore[assignment]  # nothing is left to flush into
+        raise SystemExit(141) from None
+
+
+if __name__ == "__main__":
+    main()

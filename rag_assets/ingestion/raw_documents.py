@@ -1,0 +1,230 @@
+"""Stage 1: the documents of a source, parsed, as rows.
+
+The cheap gate comes first: a document whose fingerprint (size, times, inode, ETag) and parser are those of its stored
+row is not opened. Then the content hash: a document that was touched but not changed only gets its new fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from rag_assets import schemas
+from rag_assets.config import SourceSettings
+from rag_assets.documents.connectors import Connector
+from rag_assets.documents.model import Document, Listed
+from rag_assets.documents.parsing import parse, parser_for
+from rag_assets.errors import DocumentError, ParseError, SourceHeldError
+from rag_assets.fingerprints import data_version, document_id, fingerprint, sha256_hex
+from rag_assets.ingestion.results import Progress, RawDocumentsResult, no_progress
+from rag_assets.ledger import Ledger
+from rag_assets.store import Table
+
+BATCH_DOCUMENTS = 256
+BATCH_CHARACTERS = 16_000_000
+KEPT_COLUMNS = ["document_id", "uri", "fingerprint", "content_hash", "parser", "row_hash"]
+
+
+@dataclass(slots=True)
+class _Tally:
+    added: int = 0
+    changed: int = 0
+    touched: int = 0
+    failed: int = 0
+    opened: int = 0
+    commits: int = 0
+    loaded_uris: list[str] = field(default_factory=list)
+
+
+def sync_raw_documents(
+    name: str,
+    source: SourceSettings,
+    *,
+    connector: Connector,
+    table: Table,
+    ledger: Ledger,
+    progress: Progress = no_progress,
+) -> RawDocumentsResult:
+    """Brings the rows of `name` in step with what its connector lists.
+
+    Removed documents go on the deny-list before their rows are deleted, so that no search returns them from then on.
+    Raises `SourceUnavailableError` when the source cannot be listed, and `SourceHeldError` when more of it vanished at
+    once than `max_removed_fraction` allows and no person confirmed it; in both cases nothing is changed.
+    """
+    listed = {item.uri: item for item in connector.list() if parser_for(item.uri) is not None}
+    with table.lock():
+        stored = _stored(table)
+        removed = [row for uri, row in stored.items() if uri not in listed]
+        _hold_when_too_much_vanished(name, source, removed, len(stored), ledger)
+        salt = _settings_salt(source)
+        due = [item for item in listed.values() if _is_due(item, stored.get(item.uri), salt)]
+        tally = _Tally()
+        for batch in _loaded_batches(name, source, due, stored, connector, ledger, salt, tally):
+            tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
+            progress("documents", tally.opened, len(due))
+        if removed:
+            ledger.deny_documents(
+                name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
+            )
+            tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
+        _settle_failures(name, ledger, tally, listed)
+        return _result(name, table, tally, removed=len(removed), listed=len(listed))
+
+
+def _stored(table: Table) -> dict[str, dict[str, Any]]:
+    if not table.exists():
+        return {}
+    return {row["uri"]: row for row in table.rows(columns=KEPT_COLUMNS).to_pylist()}
+
+
+def _settings_salt(source: SourceSettings) -> str:
+    """Settings of the source that end up in its rows: a change of them makes every document due again."""
+    return fingerprint(language=source.language, allowed_groups=sorted(source.allowed_groups))[:8]
+
+
+def _is_due(item: Listed, row: dict[str, Any] | None, salt: str) -> bool:
+    if row is None:
+        return True
+    return bool(row["fingerprint"] != f"{item.fingerprint}|{salt}" or row["parser"] != parser_for(item.uri))
+
+
+def _hold_when_too_much_vanished(
+    name: str, source: SourceSettings, removed: Sequence[dict[str, Any]], stored: int, ledger: Ledger
+) -> None:
+    if not removed or len(removed) <= source.max_removed_fraction * stored:
+        ledger.release_hold(name)
+        return
+    digest = sha256_hex("\0".join(sorted(row["document_id"] for row in removed)))
+    hold = ledger.hold_for(name)
+    if hold is not None and hold.confirmed and hold.digest == digest:
+        return
+    reason = f"{len(removed):,} of {stored:,} documents are gone at once"
+    ledger.hold(name, reason=reason, removed=len(removed), listed=stored - len(removed), digest=digest)
+    raise SourceHeldError(
+        f"Source {name!r} is held: {reason} (limit: {source.max_removed_fraction:.0%}); nothing was changed.",
+        fix=f"If that is right, run: rag-assets ingest --source {name} --confirm-removals",
+    )
+
+
+def _loaded_batches(
+    name: str,
+    source: SourceSettings,
+    due: Sequence[Listed],
+    stored: dict[str, dict[str, Any]],
+    connector: Connector,
+    ledger: Ledger,
+    salt: str,
+    tally: _Tally,
+) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    characters = 0
+    for item in due:
+        tally.opened += 1
+        try:
+            row = _load_row(name, source, item, connector, salt)
+        except DocumentError as error:
+            tally.failed += 1
+            stage = "parse" if isinstance(error, ParseError) else "load"
+            ledger.record_failure(name, item.uri, document_id(name, item.uri), stage, str(error))
+            continue
+        tally.loaded_uris.append(item.uri)
+        previous = stored.get(item.uri)
+        if previous is None:
+            tally.added += 1
+        elif previous["row_hash"] != row["row_hash"]:
+            tally.changed += 1
+        else:
+            tally.touched += 1
+        batch.append(row)
+        characters += len(row["text"])
+        if len(batch) >= BATCH_DOCUMENTS or characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _load_row(name: str, source: SourceSettings, item: Listed, connector: Connector, salt: str) -> dict[str, Any]:
+    loaded = connector.load(item.uri)
+    document = parse(loaded.data, item.uri, language=source.language)
+    return _row(name, source, item.uri, document, loaded.content_hash, f"{loaded.fingerprint}|{salt}")
+
+
+def _row(
+    name: str, source: SourceSettings, uri: str, document: Document, content_hash: str, change_gate: str
+) -> dict[str, Any]:
+    metadata = json.dumps(document.metadata, sort_keys=True, ensure_ascii=False)
+    published = document.published_at.isoformat() if document.published_at else None
+    row_hash = fingerprint(
+        content=content_hash,
+        parser=document.parser,
+        title=document.title,
+        language=document.language,
+        published=published,
+        groups=sorted(source.allowed_groups),
+        metadata=metadata,
+    )
+    return {
+        "document_id": document_id(name, uri),
+        "source": name,
+        "uri": uri,
+        "title": document.title,
+        "media_type": document.media_type,
+        "text": document.text,
+        "characters": len(document.text),
+        "blocks": [
+            {
+                "kind": block.kind,
+                "start": block.start,
+                "end": block.end,
+                "level": block.level,
+                "page": block.page,
+                "heading_path": list(block.heading_path),
+            }
+            for block in document.blocks
+        ],
+        "content_hash": content_hash,
+        "fingerprint": change_gate,
+        "parser": document.parser,
+        "published_at": document.published_at,
+        "language": document.language,
+        "allowed_groups": sorted(source.allowed_groups),
+        "metadata": metadata,
+        "row_hash": row_hash,
+        "loaded_at": datetime.now(UTC),
+    }
+
+
+def _settle_failures(name: str, ledger: Ledger, tally: _Tally, listed: dict[str, Listed]) -> None:
+    """Failures end when the document loads again or is no longer there."""
+    recorded = [failure.uri for failure in ledger.failures(name) if failure.stage in ("load", "parse")]
+    loaded = set(tally.loaded_uris)
+    over = [uri for uri in recorded if uri in loaded or uri not in listed]
+    if over:
+        ledger.clear_failures(name, over)
+
+
+def _result(name: str, table: Table, tally: _Tally, *, removed: int, listed: int) -> RawDocumentsResult:
+    columns = ["document_id", "row_hash", "characters"]
+    rows = (table.rows(columns=columns) if table.exists() else schemas.RAW_DOCUMENTS.empty_table()).select(columns)
+    characters = rows["characters"].to_pylist()
+    pairs = zip(rows["document_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True)
+    return RawDocumentsResult(
+        data_version=data_version(pairs, name),
+        rows=rows.num_rows,
+        added=tally.added,
+        changed=tally.changed,
+        removed=removed,
+        unchanged=listed - tally.added - tally.changed - tally.failed,
+        failed=tally.failed,
+        empty=characters.count(0),
+        opened=tally.opened,
+        characters=sum(characters),
+        commits=tally.commits,
+        table_version=table.version(),
+    )

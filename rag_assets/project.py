@@ -1,0 +1,195 @@
+"""One configured project: its settings and the parts they name, each opened when it is first used.
+
+This is where settings meet the store, the ledger, the models and the pipeline; Dagster's resources, the command line and
+notebooks all hold a `Project` and nothing below it reads settings of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag_assets.config import AnsweringSettings, RetrievalSettings, Settings, load_settings
+from rag_assets.errors import NoReleaseError
+from rag_assets.prompts import Prompts, load_prompts
+
+if TYPE_CHECKING:
+    from rag_assets.answering import Answer, AnswerPipeline, Observer, Retriever
+    from rag_assets.documents.connectors import Connector
+    from rag_assets.ingestion import Generation
+    from rag_assets.ledger import Ledger, Release, Snapshot
+    from rag_assets.models.embedder import Embedder
+    from rag_assets.models.usage import UsageSink
+    from rag_assets.store import Hit, Store
+
+
+@dataclass(frozen=True)
+class Project:
+    """The parts of one project. `close` it when it is no longer needed, or use it in a `with` statement."""
+
+    settings: Settings
+
+    @classmethod
+    def open(cls, config_file: Path | None = None, environment: Mapping[str, str] | None = None) -> Project:
+        """Reads the configuration now. Raises `ConfigurationError`."""
+        return cls(load_settings(config_file, environment))
+
+    @cached_property
+    def store(self) -> Store:
+        """The tables."""
+        from rag_assets.store import Store
+
+        return Store(
+            self.settings.store_uri,
+            lock_dir=self.settings.data_path / "locks",
+            lock_timeout_seconds=self.settings.store.lock_timeout_seconds,
+        )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, migrated to the newest schema."""
+        from rag_assets.ledger import Ledger
+
+        return Ledger(self.settings.ledger_url)
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """The prompt templates that the next release will have."""
+        folder = self.settings.prompts_dir
+        return load_prompts(self.settings.resolve(folder) if folder else None)
+
+    @cached_property
+    def generation(self) -> Generation:
+        """The parsers, chunker and embedding space that the configuration asks for now."""
+        from rag_assets.chunking import CHUNKER
+        from rag_assets.documents.parsing import SUPPORTED_SUFFIXES, parser_for
+        from rag_assets.ingestion import Generation
+
+        with self.embedder() as embedder:
+            return Generation(
+                parsers=",".join(sorted({str(parser_for(f"x{suffix}")) for suffix in SUPPORTED_SUFFIXES})),
+                chunker=CHUNKER,
+                tokenizer=embedder.tokenizer.name,
+                chunking=self.settings.chunking,
+                space=embedder.space,
+            )
+
+    def embedder(self, usage: UsageSink | None = None) -> Embedder:
+        """The configured embedding model; its calls are recorded in `usage`."""
+        from rag_assets.models.embedder import Embedder
+
+        return Embedder(self.settings.models, usage)
+
+    def connector(self, source: str) -> Connector:
+        """What lists and loads the documents of `source`. Raises `UnknownSourceError`."""
+        from rag_assets.documents.connectors import open_connector
+
+        return open_connector(self.settings.source(source), root=self.settings.root)
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """The configured sources, sorted."""
+        return tuple(sorted(self.settings.sources))
+
+    def release(self, release_id: str | None = None) -> Release:
+        """The release with this id, or the serving one. Raises `NoReleaseError`."""
+        release = self.ledger.release(release_id) if release_id else self.ledger.serving()
+        if release is None:
+            what = f"There is no release {release_id!r}." if release_id else "Nothing is released yet."
+            fix = "List them with: rag-assets releases list" if release_id else "Run: rag-assets ingest --all"
+            raise NoReleaseError(what, fix=fix)
+        return release
+
+    def snapshot(self, snapshot_id: str) -> Snapshot:
+        """The snapshot with this id. Raises `NoReleaseError`."""
+        snapshot = self.ledger.snapshot(snapshot_id)
+        if snapshot is None:
+            raise NoReleaseError(f"There is no snapshot {snapshot_id!r}.", fix="Run: rag-assets ingest --all")
+        return snapshot
+
+    def retriever(self, release: Release, usage: UsageSink | None = None) -> Retriever:
+        """Searches exactly the rows that `release` pins."""
+        from rag_assets.answering import Retriever
+        from rag_assets.models.embedder import Embedder
+        from rag_assets.store import open_at
+
+        snapshot = self.snapshot(release.snapshot_id)
+        embedding = type(self.settings.models.embedding).model_validate(release.details["embedding"])
+        models = self.settings.models.model_copy(update={"embedding": embedding})
+        return Retriever(
+            table=open_at(self.store, snapshot.table, snapshot.version),
+            embedder=Embedder(models, usage),
+            settings=RetrievalSettings.model_validate(release.retrieval),
+            denied=self.ledger.denied,
+            configured_sources=frozenset(self.settings.sources),
+        )
+
+    def pipeline(
+        self, release: Release | None = None, *, usage: UsageSink | None = None, observers: Sequence[Observer] = ()
+    ) -> AnswerPipeline:
+        """Answers from `release`, or from the serving one. Raises `NoReleaseError`."""
+        from rag_assets.answering import AnswerPipeline
+        from rag_assets.models.chat import ChatModel
+
+        release = release or self.release()
+        chat = type(self.settings.models.chat).model_validate(release.details["chat"])
+        models = self.settings.models.model_copy(update={"chat": chat})
+        return AnswerPipeline(
+            release=release.release_id,
+            retriever=self.retriever(release, usage),
+            chat=ChatModel(models, usage),
+            prompts=Prompts(**release.prompts),
+            settings=AnsweringSettings.model_validate(release.answering),
+            observers=tuple(observers),
+        )
+
+    def search(
+        self, query: str, *, k: int | None = None, sources: Sequence[str] | None = None
+    ) -> tuple[str, list[Hit]]:
+        """The serving release's id and its best passages for `query`, best first."""
+        from rag_assets.answering import check_question
+
+        asked = check_question(query, max_characters=self.settings.answering.max_question_characters)
+        release = self.release()
+        for name in sources or ():
+            self.settings.source(name)
+        usage = self.ledger.usage_sink()
+        return release.release_id, self.retriever(release, usage).retrieve(asked, k=k, sources=sources)
+
+    def ask(self, question: str, *, sources: Sequence[str] | None = None) -> Answer:
+        """An answer from the serving release, recorded in the ledger."""
+        from rag_assets.ledger import new_answer_id
+
+        for name in sources or ():
+            self.settings.source(name)
+        answer_id = new_answer_id()
+        answer = self.pipeline(usage=self.ledger.usage_sink(answer_id=answer_id)).ask(
+            question, answer_id=answer_id, sources=sources
+        )
+        self.ledger.record_answer(
+            answer_id=answer.answer_id,
+            release_id=answer.release,
+            question=answer.question,
+            answer=answer.answer,
+            answerable=answer.answerable,
+            citations=answer.to_dict()["citations"],
+            model=answer.model,
+            usage=answer.usage,
+            cost_usd=answer.cost_usd,
+            latency_ms=answer.latency_ms,
+        )
+        return answer
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

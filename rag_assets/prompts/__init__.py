@@ -1,0 +1,75 @@
+"""Prompt templates: Markdown files that a project may replace, and that a release keeps word for word.
+
+A template is plain text with placeholders in double braces. A project that sets `prompts_dir` replaces any of the files
+by one of the same name in that folder.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from rag_assets.errors import ConfigurationError
+from rag_assets.fingerprints import fingerprint
+
+SYSTEM_FILE = "answer.system.md"
+USER_FILE = "answer.user.md"
+REFUSAL_FILE = "refusal.md"
+REQUIRED_PLACEHOLDERS = {SYSTEM_FILE: ("refusal",), USER_FILE: ("passages", "question"), REFUSAL_FILE: ()}
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The templates of one release. `refusal` is the exact sentence that means "not answerable"."""
+
+    system: str
+    user: str
+    refusal: str
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(**asdict(self))
+
+    def messages(self, *, passages: str, question: str) -> list[dict[str, str]]:
+        """The chat messages for `question`; `passages` and `question` are already rendered and escaped."""
+        values = {"passages": passages, "question": question, "refusal": self.refusal}
+        return [
+            {"role": "system", "content": _fill(self.system, values)},
+            {"role": "user", "content": _fill(self.user, values)},
+        ]
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def load_prompts(prompts_dir: Path | None = None) -> Prompts:
+    """The shipped templates, each replaced by the file of the same name in `prompts_dir` where there is one.
+
+    Raises `ConfigurationError` for a folder that does not exist and for a template without a required placeholder.
+    """
+    if prompts_dir is not None and not prompts_dir.is_dir():
+        raise ConfigurationError(
+            f"prompts_dir: the folder {prompts_dir} does not exist.", fix="Create it, or remove prompts_dir."
+        )
+    return Prompts(
+        system=_template(SYSTEM_FILE, prompts_dir),
+        user=_template(USER_FILE, prompts_dir),
+        refusal=_template(REFUSAL_FILE, prompts_dir),
+    )
+
+
+def _template(name: str, prompts_dir: Path | None) -> str:
+    replacement = prompts_dir / name if prompts_dir else None
+    if replacement is not None and replacement.is_file():
+        text = replacement.read_text("utf-8").strip()
+    else:
+        text = (files("rag_assets.prompts") / name).read_text("utf-8").strip()
+    missing = [key for key in REQUIRED_PLACEHOLDERS[name] if f"{{{{{key}}}}}" not in text]
+    if missing or not text:
+        what = f"lacks the placeholder {{{{{missing[0]}}}}}" if missing else "is empty"
+        raise ConfigurationError(f"The prompt template {replacement or name} {what}.", fix="Add it to the template.")
+    return text

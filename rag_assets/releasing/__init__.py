@@ -1,0 +1,41 @@
+"""From an index to what answers are given from: pin a snapshot, judge it, release it.
+
+A snapshot pins the exact table version of one generation. The gates judge exactly that snapshot and leave their
+verdicts in the ledger; `make_release` reads them and refuses without them.
+"""
+
+from rag_assets.releasing.gates import (
+    COMPLETENESS,
+    EMBEDDING_INTEGRITY,
+    SNAPSHOT_GATES,
+    TOKEN_BUDGET,
+    GateVerdict,
+    judge_chunks,
+    judge_embeddings,
+    judge_snapshot,
+    require,
+    subject_of_chunks,
+    subject_of_embeddings,
+)
+from rag_assets.releasing.release import ReleaseResult, make_release, roll_back
+from rag_assets.releasing.snapshot import SnapshotResult, candidate, take_snapshot
+
+__all__ = [
+    "COMPLETENESS",
+    "EMBEDDING_INTEGRITY",
+    "SNAPSHOT_GATES",
+    "TOKEN_BUDGET",
+    "GateVerdict",
+    "ReleaseResult",
+    "SnapshotResult",
+    "candidate",
+    "judge_chunks",
+    "judge_embeddings",
+    "judge_snapshot",
+    "make_release",
+    "require",
+    "roll_back",
+    "subject_of_chunks",
+    "subject_of_embeddings",
+    "take_snapshot",
+]

@@ -1,0 +1,236 @@
+"""The gates: what must hold of exactly these inputs before the next step may use them.
+
+Each gate leaves a verdict in the ledger under the gate's name and the subject it judged. The next step calls `require`
+with the subject of its own inputs, so that no way of starting it gets around the gate; Dagster's asset checks display
+the same verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from rag_assets.config import SourceSettings
+from rag_assets.errors import GateError
+from rag_assets.ingestion.embeddings import input_hashes
+from rag_assets.ingestion.results import ChunksResult
+from rag_assets.ingestion.vector_index import partial_documents
+from rag_assets.ledger import Ledger
+from rag_assets.store import Table
+
+TOKEN_BUDGET = "token_budget"
+EMBEDDING_INTEGRITY = "embedding_integrity"
+COMPLETENESS = "completeness"
+SNAPSHOT_GATES = (EMBEDDING_INTEGRITY, COMPLETENESS)
+LISTED_EXAMPLES = 10
+LOOKUP_KEYS = 4_096
+UNIT_NORM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What a gate found. `details` holds plain numbers and at most ten examples of what is wrong."""
+
+    gate: str
+    subject: str
+    passed: bool
+    reason: str
+    details: dict[str, Any]
+
+
+def subject_of_chunks(source: str, data_version: str) -> str:
+    """Names exactly one state of the chunks of one source."""
+    return f"chunks/{source}@{data_version}"
+
+
+def judge_chunks(
+    name: str,
+    source: SourceSettings,
+    result: ChunksResult,
+    *,
+    max_input_tokens: int,
+    price_per_million_usd: float | None,
+    ledger: Ledger,
+) -> GateVerdict:
+    """Token budget: no chunk over what the model reads, and the source's total within its budget."""
+    cost = None if price_per_million_usd is None else result.tokens * price_per_million_usd / 1_000_000
+    reasons = []
+    if result.longest_tokens > max_input_tokens:
+        reasons.append(f"a chunk has {result.longest_tokens:,} tokens, and the model reads {max_input_tokens:,}")
+    if result.tokens > source.token_budget:
+        reasons.append(f"{result.tokens:,} tokens exceed the source's token_budget of {source.token_budget:,}")
+    verdict = GateVerdict(
+        gate=TOKEN_BUDGET,
+        subject=subject_of_chunks(name, result.data_version),
+        passed=not reasons,
+        reason="; ".join(reasons) or f"{result.tokens:,} of {source.token_budget:,} tokens",
+        details={
+            "tokens": result.tokens,
+            "budget_tokens": source.token_budget,
+            "longest_chunk_tokens": result.longest_tokens,
+            "max_input_tokens": max_input_tokens,
+            "estimated_cost_usd": cost,
+        },
+    )
+    return _recorded(verdict, ledger)
+
+
+def require(ledger: Ledger, gates: Iterable[str], subject: str) -> None:
+    """Raises `GateError` unless every gate in `gates` passed for exactly `subject`."""
+    for gate in gates:
+        verdict = ledger.verdict(gate, subject)
+        if verdict is None:
+            raise GateError(
+                f"There is no verdict of the gate {gate!r} for {subject}.",
+                fix="Materialize the asset before this one again; it judges its own output.",
+            )
+        if not verdict.passed:
+            reason = verdict.details.get("reason", "")
+            raise GateError(f"The gate {gate!r} failed for {subject}: {reason}.", fix=_FIXES[gate])
+
+
+_FIXES = {
+    TOKEN_BUDGET: "Raise token_budget of the source, narrow its include patterns, or lower chunking.max_tokens.",
+    EMBEDDING_INTEGRITY: "Run rag-assets ingest again; if it persists, the model returns bad vectors.",
+    COMPLETENESS: "Run rag-assets ingest again: it finishes what an interrupted run left.",
+}
+
+
+def judge_snapshot(
+    snapshot_id: str,
+    *,
+    index: Table,
+    version: int,
+    dimension: int,
+    known_documents: Mapping[str, frozenset[str]],
+    expected: Mapping[str, frozenset[str]],
+    lost_sources: Sequence[str],
+    ledger: Ledger,
+) -> list[GateVerdict]:
+    """Judges the rows of `index` at `version`.
+
+    `known_documents`: source → documents it has now; a row of any other document is a vanished one.
+    `expected`: source → chunk ids that must each be there once. `lost_sources`: sources whose rows are all gone though
+    they still have documents.
+    """
+    integrity = _earlier_pass(EMBEDDING_INTEGRITY, snapshot_id, ledger)
+    if integrity is None:
+        vectors = index.batches(columns=["chunk_id", "vector"], version=version)
+        integrity = _recorded(_integrity(snapshot_id, vectors, dimension), ledger)
+    completeness = _judge_completeness(snapshot_id, index, version, known_documents, expected, lost_sources)
+    return [integrity, _recorded(completeness, ledger)]
+
+
+def _recorded(verdict: GateVerdict, ledger: Ledger) -> GateVerdict:
+    ledger.record_verdict(verdict.gate, verdict.subject, verdict.passed, {"reason": verdict.reason, **verdict.details})
+    return verdict
+
+
+def subject_of_embeddings(source: str, data_version: str) -> str:
+    """Names exactly one state of the vectors of one source."""
+    return f"embeddings/{source}@{data_version}"
+
+
+def judge_embeddings(
+    name: str, data_version: str, *, chunks: Table, embeddings: Table, dimension: int, ledger: Ledger
+) -> GateVerdict:
+    """Embedding integrity of the vectors of source `name`. Judged once per state."""
+    subject = subject_of_embeddings(name, data_version)
+    earlier = _earlier_pass(EMBEDDING_INTEGRITY, subject, ledger)
+    if earlier is not None:
+        return earlier
+    keys = sorted(input_hashes(chunks))
+    batches = (
+        batch
+        for start in range(0, len(keys), LOOKUP_KEYS)
+        for batch in embeddings.lookup(keys[start : start + LOOKUP_KEYS], columns=["input_hash", "vector"]).to_batches()
+    )
+    return _recorded(_integrity(subject, batches if embeddings.exists() else (), dimension), ledger)
+
+
+def _earlier_pass(gate: str, subject: str, ledger: Ledger) -> GateVerdict | None:
+    """The verdict that this unchanging subject got before, when it passed."""
+    known = ledger.verdict(gate, subject)
+    if known is None or not known.passed:
+        return None
+    return GateVerdict(gate, subject, True, str(known.details.get("reason", "")), known.details)
+
+
+def _integrity(subject: str, batches: Iterable[pa.RecordBatch], dimension: int) -> GateVerdict:
+    """No null, zero, not-finite or wrong-length vector. The first column of a batch is the key, the second the vector."""
+    wrong: list[str] = []
+    rows = 0
+    for batch in batches:
+        rows += batch.num_rows
+        wrong += _wrong_vectors(batch.column(0).to_pylist(), batch.column(1), dimension)
+    return GateVerdict(
+        gate=EMBEDDING_INTEGRITY,
+        subject=subject,
+        passed=not wrong,
+        reason=f"{len(wrong):,} of {rows:,} vectors are null, zero, not finite or not of unit length"
+        if wrong
+        else f"{rows:,} unit vectors of {dimension} numbers",
+        details={"rows": rows, "wrong_vectors": len(wrong), "examples": wrong[:LISTED_EXAMPLES]},
+    )
+
+
+def _wrong_vectors(keys: list[str], column: pa.Array, dimension: int) -> list[str]:
+    if column.type.list_size != dimension:
+        return keys
+    valid = column.is_valid().to_pylist()
+    wrong = [key for key, present in zip(keys, valid, strict=True) if not present]
+    present_keys = [key for key, present in zip(keys, valid, strict=True) if present]
+    vectors = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(len(present_keys), dimension)
+    with np.errstate(all="ignore"):
+        sound = np.abs(np.linalg.norm(vectors, axis=1) - 1.0) <= UNIT_NORM_TOLERANCE
+    return wrong + [key for key, good in zip(present_keys, sound.tolist(), strict=True) if not good]
+
+
+def _judge_completeness(
+    subject: str,
+    index: Table,
+    version: int,
+    known_documents: Mapping[str, frozenset[str]],
+    expected: Mapping[str, frozenset[str]],
+    lost_sources: Sequence[str],
+) -> GateVerdict:
+    columns = ["chunk_id", "document_id", "source", "document_hash", "ordinal", "document_chunks"]
+    rows = index.rows(columns=columns, version=version).to_pylist()
+    ids = [row["chunk_id"] for row in rows]
+    vanished = sorted(
+        {row["document_id"] for row in rows if row["document_id"] not in known_documents.get(row["source"], ())}
+    )
+    partial = partial_documents(rows)
+    present = set(ids)
+    missing = sorted({key for keys in expected.values() for key in keys} - present)
+    duplicates = len(ids) - len(present)
+    reasons = [
+        text
+        for count, text in (
+            (len(missing), f"{len(missing):,} chunks are missing"),
+            (duplicates, f"{duplicates:,} rows are duplicates"),
+            (len(partial), f"{len(partial):,} documents are there in part"),
+            (len(vanished), f"{len(vanished):,} vanished documents are still there"),
+            (len(lost_sources), f"no row is left of {', '.join(lost_sources)}"),
+        )
+        if count
+    ]
+    return GateVerdict(
+        gate=COMPLETENESS,
+        subject=subject,
+        passed=not reasons,
+        reason="; ".join(reasons) or f"{len(rows):,} rows, each chunk of every sound document once",
+        details={
+            "rows": len(rows),
+            "missing_chunks": len(missing),
+            "duplicate_rows": duplicates,
+            "partial_documents": len(partial),
+            "vanished_documents": len(vanished),
+            "lost_sources": list(lost_sources),
+            "examples": [*missing, *partial, *vanished][:LISTED_EXAMPLES],
+        },
+    )
