@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag_assets.config import (
+    SOURCES_MAX,
+    Settings,
+    check_source_name,
+    find_config_file,
+    load_settings,
+    parse_settings,
+)
+from rag_assets.errors import ConfigurationError, UnknownSourceError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rag_assets.yaml"
+
+
+def problem(file: Path, text: str, environment: dict[str, str] | None = None) -> ConfigurationError:
+    """The error that a configuration file with this text gives."""
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(file, environment or {})
+    return caught.value
+
+
+def test_without_a_file_the_defaults_hold_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(environment={})
+    assert settings.model_copy(update={"root": Path()}) == Settings()
+    assert settings.root == tmp_path.resolve()
+    assert (settings.models.embedding.provider, settings.models.chat.provider) == ("embedded", "embedded")
+    assert settings.ledger_url == f"sqlite:///{tmp_path.resolve()}/.rag_assets/ledger.sqlite"
+
+
+def test_paths_start_at_the_file_wherever_it_is_read_from(file: Path, monkeypatch: pytest.MonkeyPatch):
+    file.write_text("data_dir: data\nsources:\n  handbook:\n    path: docs\n")
+    below = file.parent / "a" / "b"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    settings = load_settings(environment={})
+    assert settings.data_path == file.parent.resolve() / "data"
+    assert settings.store_uri == str(file.parent.resolve() / "data" / "lancedb")
+    assert settings.resolve(settings.source("handbook").path) == file.parent.resolve() / "docs"
+
+
+def test_the_environment_names_the_file(file: Path):
+    file.write_text("version: 1\n")
+    assert find_config_file(None, {"RAG_ASSETS_CONFIG": str(file)}) == file.resolve()
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        find_config_file(None, {"RAG_ASSETS_CONFIG": str(file.with_name("no.yaml"))})
+
+
+def test_the_environment_goes_before_the_file(file: Path):
+    file.write_text("chunking:\n  max_tokens: 100\n")
+    settings = load_settings(
+        file,
+        {
+            "RAG_ASSETS__CHUNKING__MAX_TOKENS": "200",
+            "RAG_ASSETS__CHUNKING__HEADING_PREFIX": "false",
+            "RAG_ASSETS__MODELS__CHAT__MODEL": "gpt-4o-mini",
+            "RAG_ASSETS_CONFIG": "not an override",
+        },
+    )
+    assert (settings.chunking.max_tokens, settings.chunking.heading_prefix) == (200, False)
+    assert settings.models.chat.model == "gpt-4o-mini"
+
+
+def test_settings_are_read_anew_each_time(file: Path):
+    file.write_text("retrieval:\n  k: 3\n")
+    assert load_settings(file, {}).retrieval.k == 3
+    file.write_text("retrieval:\n  k: 4\n")
+    assert load_settings(file, {}).retrieval.k == 4
+
+
+def test_an_empty_section_means_its_defaults(file: Path):
+    file.write_text("sources:\n  # handbook:\n  #   path: docs\nretrieval:\n")
+    assert load_settings(file, {}).retrieval == Settings().retrieval
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "fix"),
+    [
+        ("chunking:\n  max_token: 100\n", "'chunking.max_token' is not known", "'max_tokens'"),
+        ("sourcs: {}\n", "'sourcs' is not known", "'sources'"),
+        ("sources:\n  handbook:\n    path: a\n    exlude: []\n", "'sources.handbook.exlude'", "'exclude'"),
+        ("models:\n  providers:\n    mine:\n      api_key: sk-1\n", "'models.providers.mine.api_key'", "'api_key_env'"),
+        ("models:\n  embedding:\n    size: 3\n", "'models.embedding.size'", "Known keys here: provider, model"),
+        ("chunking:\n  max_tokens: many\n", "'chunking.max_tokens' is wrong", "Mend the value"),
+        ("retrieval:\n  vector_weight: 1.5\n", "'retrieval.vector_weight' is wrong", "Mend"),
+        ("sources:\n  Hand Book:\n    path: a\n", "'Hand Book' is not a source name", "Mend"),
+        ("chunking:\n  max_tokens: 20\n  overlap_tokens: 15\n", "at most half", "Mend"),
+        ("models:\n  chat:\n    provider: nobody\n", "'nobody' is not declared; known providers: embedded", "Mend"),
+        ("version: 2\n", "'version' is wrong", "Mend"),
+    ],
+)
+def test_a_bad_value_is_named_with_file_key_and_fix(file: Path, text: str, said: str, fix: str):
+    error = problem(file, text)
+    assert str(file) in error.problem
+    assert said in error.problem
+    assert fix in error.fix
+    assert "sk-1" not in str(error)
+
+
+def test_an_unknown_key_is_reported_before_what_it_causes(file: Path):
+    error = problem(file, "version: 1\nretrieval:\n  k: -1\nsources:\n  handbook:\n    paht: docs\n")
+    assert "'sources.handbook.paht' is not known" in error.problem
+    assert "2 more problem(s) follow" in error.problem
+    assert "'path'" in error.fix
+
+
+def test_a_bad_override_names_its_variable(file: Path):
+    error = problem(file, "version: 1\n", {"RAG_ASSETS__RETRIEVAL__K": "none at all"})
+    assert "the environment variable RAG_ASSETS__RETRIEVAL__K" in error.problem
+    error = problem(file, "data_dir: x\n", {"RAG_ASSETS__DATA_DIR__DEEPER": "1"})
+    assert "goes below 'data_dir'" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1\nb: 2\n", "line 2 is not valid YAML"),
+        ("a: 1\na: 2\n", "not valid YAML"),
+        ("just words\n", "must hold keys and values"),
+        ("- a\n", "must hold keys and values"),
+    ],
+)
+def test_what_is_no_yaml_mapping_is_named(file: Path, text: str, said: str):
+    error = problem(file, text)
+    assert said in error.problem
+    assert "\n" not in error.problem
+
+
+def test_a_file_that_is_not_utf8_is_named(file: Path):
+    file.write_bytes("data_dir: naïve\n".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load_settings(file, {})
+
+
+def test_yaml_never_builds_objects(file: Path):
+    problem(file, "data_dir: !!python/object/apply:os.system ['touch pwned']\n")
+    assert not Path("pwned").exists()
+
+
+def test_text_is_judged_without_overrides(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RAG_ASSETS__RETRIEVAL__K", "9")
+    assert parse_settings("retrieval:\n  k: 3\n", file).retrieval.k == 3
+    assert not file.exists()
+
+
+def test_an_unknown_source_names_the_known_ones(file: Path):
+    settings = parse_settings("sources:\n  b: {path: x}\n  a: {path: y}\n", file)
+    with pytest.raises(UnknownSourceError, match="configured sources: a, b"):
+        settings.source("c")
+
+
+def test_sources_are_capped(file: Path):
+    many = "".join(f"  s{number}: {{path: x}}\n" for number in range(SOURCES_MAX + 1))
+    with pytest.raises(ConfigurationError, match="at most 5,000"):
+        parse_settings("sources:\n" + many, file)
+
+
+@pytest.mark.parametrize("name", ["a", "handbook-2", "9_lives", "x" * 64])
+def test_names_of_sources(name: str):
+    assert check_source_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a b", "a/b", "a.b", "a...b", "x" * 65, "a\n", "é", "..", "a|b"])
+def test_names_that_are_refused(name: str):
+    with pytest.raises(ValueError, match="not a source name"):
+        check_source_name(name)
+
+
+def test_a_ledger_on_a_server_is_named_by_a_variable(file: Path, monkeypatch: pytest.MonkeyPatch):
+    settings = parse_settings("ledger:\n  url_env: MY_LEDGER\n", file)
+    monkeypatch.delenv("MY_LEDGER", raising=False)
+    with pytest.raises(ConfigurationError, match="MY_LEDGER"):
+        _ = settings.ledger_url
+    monkeypatch.setenv("MY_LEDGER", "postgresql://localhost/ledger")
+    assert settings.ledger_url == "postgresql://localhost/ledger"
+
+
+def test_an_object_store_is_kept_as_a_url(file: Path):
+    assert parse_settings("store:\n  uri: s3://bucket/tables\n", file).store_uri == "s3://bucket/tables"
+    assert parse_settings("store:\n  uri: tables\n", file).store_uri == str(file.parent / "tables")
