@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from rag_assets.errors import (
     ProviderUnavailableError,
     QuotaError,
     RateLimitError,
+    WeightsError,
 )
 
 if TYPE_CHECKING:
@@ -42,21 +43,27 @@ _MESSAGE_CHARACTERS = 300
 
 
 def make_client(
-    name: str, settings: ProviderSettings, *, environment: Mapping[str, str] | None = None
+    name: str,
+    settings: ProviderSettings,
+    *,
+    environment: Mapping[str, str] | None = None,
+    on_response: Callable[[httpx2.Response], None] | None = None,
 ) -> openai.OpenAI:
     """A client of provider `name`. Opens no connection yet; the caller closes it.
 
-    Raises `ConfigurationError` naming the environment variable when the key is missing or cannot be a key.
+    `on_response` sees every HTTP response, retried ones included, before the client reads it. Raises
+    `ConfigurationError` naming the environment variable when the key is missing or cannot be a key.
     """
     import openai
 
+    hooks = [on_response] if on_response else []
     if settings.kind == "embedded":
         import httpx2
 
         from rag_assets.models.embedded.transport import EmbeddedTransport
 
         # No retries: this process does not become available by waiting.
-        http_client = httpx2.Client(transport=EmbeddedTransport())
+        http_client = httpx2.Client(transport=EmbeddedTransport(), event_hooks={"response": hooks})
         return openai.OpenAI(api_key=EMBEDDED_KEY, base_url=EMBEDDED_BASE_URL, max_retries=0, http_client=http_client)
     key = _read_key(name, settings, os.environ if environment is None else environment)
     pacing = _Pacing()
@@ -67,7 +74,7 @@ def make_client(
         timeout=settings.timeout_seconds,
         max_retries=settings.max_retries,
         http_client=openai.DefaultHttpxClient(
-            event_hooks={"request": [pacing.before_request], "response": [pacing.after_response]}
+            event_hooks={"request": [pacing.before_request], "response": [pacing.after_response, *hooks]}
         ),
     )
 
@@ -164,6 +171,10 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, secret
     body = error.body if isinstance(error.body, dict) else {}
     said = _clean(str(body.get("message") or ""), secret)
     because = f"{detail}, {said}" if said else f"{detail}."
+    if error.code == "weights_missing":  # the embedded provider's own sentence, which ends in the command to run
+        return WeightsError(said)
+    if secret == EMBEDDED_KEY:
+        return InvalidRequestError(because)
     if status in (401, 403):  # the server's words are left out: some servers repeat the key
         why = "the key was refused" if status == 401 else "the key has no access to this"
         return AuthenticationError(f"{detail}, {why}.", fix=f"Check the key of provider {provider!r}.")

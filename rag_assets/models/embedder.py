@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +35,7 @@ PROBE = "test"
 class Embedder:
     """The configured embedding model. Thread safe; `close` it, or use it in a `with` statement.
 
+    Its space, limits and tokenizer need no key; the client is made by the first call that needs one.
     Every answered request is recorded in `usage`. A `client` that is given stays the caller's to close.
     """
 
@@ -52,9 +55,10 @@ class Embedder:
         self._batch_size = embedding.batch_size
         self._price = catalog.price_of(self._model.name, settings.prices, kind=self._provider.kind)
         self._owns_client = client is None
-        self._client = client or make_client(embedding.provider, self._provider, environment=environment)
-        self._calls = EmbeddingCalls(
-            self._client,
+        self._client = client
+        self._make_client = partial(make_client, embedding.provider, self._provider, environment=environment)
+        self._make_calls = partial(
+            EmbeddingCalls,
             provider=embedding.provider,
             kind=self._provider.kind,
             model=self._model,
@@ -62,6 +66,7 @@ class Embedder:
             prices=settings.prices,
             usage=usage,
         )
+        self._lock = threading.Lock()
 
     @property
     def max_input_tokens(self) -> int:
@@ -103,7 +108,7 @@ class Embedder:
                 f"The question has {count:,} tokens and the embedding model reads at most {self.max_input_tokens:,}.",
                 fix="Ask a shorter question.",
             )
-        batch = self._calls.send([0], [text], [count])
+        batch = self._calls().send([0], [text], [count])
         if batch.failures:
             raise batch.failures[0][1]
         vector: Vectors = batch.vectors[0]
@@ -115,7 +120,7 @@ class Embedder:
 
     def close(self) -> None:
         """Closes the connections of a client made here."""
-        if self._owns_client:
+        if self._owns_client and self._client is not None:
             self._client.close()
 
     def __enter__(self) -> Embedder:
@@ -123,6 +128,12 @@ class Embedder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _calls(self) -> EmbeddingCalls:
+        with self._lock:
+            if self._client is None:
+                self._client = self._make_client()
+            return self._make_calls(self._client)
 
     def _refusal(self, text: str, count: int) -> ModelError | None:
         if not text.strip():
@@ -171,12 +182,12 @@ class Embedder:
     ) -> None:
         """Appends to `batches`; halves a refused request until each text that spoils it stands alone."""
         try:
-            batches.append(self._calls.send(indices, [texts[i] for i in indices], [counts[i] for i in indices]))
+            batches.append(self._calls().send(indices, [texts[i] for i in indices], [counts[i] for i in indices]))
             return
         except InvalidRequestError as refused:
             error = refused
         if not probed:
-            probe = self._calls.send([0], [PROBE], [self.count_tokens(PROBE)])
+            probe = self._calls().send([0], [PROBE], [self.count_tokens(PROBE)])
             batches.append(replace(self._no_vectors([]), requests=probe.requests, cost_usd=probe.cost_usd))
         if len(indices) == 1:
             batches.append(self._no_vectors([(indices[0], error)]))
