@@ -1,0 +1,72 @@
+"""The lines of a PDF page with what layout needs to know of each: where it stands and how it is set."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_BOLD_NAME = re.compile(r"bold|black|heavy|semibold|[-,]bd\b", re.IGNORECASE)
+_BOLD_WEIGHT = 600
+_WORD = re.compile(r"\S+")
+_FONT_NAME_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text. `top`, `bottom` and `height` are points from the page's lower edge; `margin` says that it stands
+    where headers and footers do; `bold` that all its words are."""
+
+    page: int
+    text: str
+    top: float
+    bottom: float
+    margin: bool
+    bold: bool
+
+    @property
+    def height(self) -> float:
+        """Height of the line's box, in proportion to the size of its font."""
+        return self.top - self.bottom
+
+
+MARGIN_SHARE = 0.08
+
+
+def read_lines(document: Any, number: int) -> list[Line]:
+    """The lines of page `number` (from 0) of a `pypdfium2.PdfDocument`, blank ones left out."""
+    page = document[number]
+    textpage = page.get_textpage()
+    try:
+        characters = textpage.count_chars()
+        if characters == 0:
+            return []
+        height = page.get_height()
+        lines = []
+        position = 0
+        # A character beyond the basic plane is one position of PDFium's and one of the string's, so positions agree.
+        for text in textpage.get_text_range().split("\n"):
+            words = [match.start() for match in _WORD.finditer(text)]
+            if words:
+                at = min(position + words[0], characters - 1)
+                _, bottom, _, top = textpage.get_charbox(at, loose=True)
+                middle = (top + bottom) / 2
+                margin = not height * MARGIN_SHARE < middle < height * (1 - MARGIN_SHARE)
+                bold = all(_is_bold(textpage, min(position + word, characters - 1)) for word in words)
+                lines.append(Line(number + 1, text.strip(), top, bottom, margin, bold))
+            position += len(text) + 1
+        return lines
+    finally:
+        textpage.close()
+        page.close()
+
+
+def _is_bold(textpage: Any, position: int) -> bool:
+    import pypdfium2.raw as raw
+
+    name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+    raw.FPDFText_GetFontInfo(textpage.raw, position, name, _FONT_NAME_BYTES, ctypes.byref(ctypes.c_int()))
+    if _BOLD_NAME.search(name.value.decode("ascii", "replace")):
+        return True
+    return bool(raw.FPDFText_GetFontWeight(textpage.raw, position) >= _BOLD_WEIGHT)
