@@ -58,15 +58,15 @@ def _running_key(line: Line) -> str:
 
 def paragraphs(pages: Sequence[Sequence[Line]]) -> Iterator[Paragraph]:
     """The paragraphs of all pages in order. None reaches over a page's end, so that each has one page."""
-    body = _body_height(pages)
     groups = [group for page in pages for group in _groups(page)]
-    sizes = sorted({_size(group[0]) for group in groups if _is_heading(group, body)}, reverse=True)
+    body = _body_heights(groups)
+    sizes = sorted({_size(group[0]) for group in groups if _is_heading(group, *body)}, reverse=True)
     levels = {size: min(level, HEADING_LEVELS) for level, size in enumerate(sizes, start=1)}
     for group in groups:
         text = _join(group)
         if not text:
             continue
-        if _is_heading(group, body):
+        if _is_heading(group, *body):
             yield Paragraph("heading", text, group[0].page, levels[_size(group[0])])
         else:
             yield Paragraph("list" if _ITEM.match(text) else "paragraph", text, group[0].page)
@@ -76,13 +76,15 @@ def _size(line: Line) -> float:
     return round(line.height)
 
 
-def _body_height(pages: Sequence[Sequence[Line]]) -> float:
-    """The height that most characters are set in."""
+def _body_heights(groups: Sequence[Sequence[Line]]) -> tuple[float, float]:
+    """The height that most characters are set in, and the greatest that whole paragraphs are (in a document of tables
+    these differ)."""
     heights: Counter[float] = Counter()
-    for page in pages:
-        for line in page:
-            heights[round(line.height, 1)] += len(line.text)
-    return heights.most_common(1)[0][0] if heights else 0.0
+    for group in groups:
+        heights[round(group[0].height, 1)] += sum(len(line.text) for line in group)
+    usual = heights.most_common(1)[0][0] if heights else 0.0
+    long = (group[0].height for group in groups if sum(len(line.text) for line in group) > HEADING_MAX_CHARACTERS)
+    return usual, max(usual, *long, 0.0)
 
 
 def _groups(page: Sequence[Line]) -> Iterator[list[Line]]:
@@ -105,14 +107,14 @@ def _reads_on(above: Line, line: Line) -> bool:
     return above.bottom - line.top <= (BOLD_GAP if line.bold else PARAGRAPH_GAP) * above.height
 
 
-def _is_heading(group: Sequence[Line], body: float) -> bool:
+def _is_heading(group: Sequence[Line], usual: float, prose: float) -> bool:
     text = " ".join(line.text for line in group)
     if len(text) > HEADING_MAX_CHARACTERS or len(group) > HEADING_MAX_LINES or not _LETTER.search(text):
         return False
-    if text.endswith((":", ".", ",", ";")):
+    if text.rstrip("\"'”’)").endswith((":", ".", ",", ";")):
         return False
     height = group[0].height
-    return height >= body * HEADING_SIZE or (group[0].bold and height >= body * (1 - SAME_SIZE))
+    return height >= prose * HEADING_SIZE or (group[0].bold and height >= usual * (1 - SAME_SIZE))
 
 
 def _join(group: Sequence[Line]) -> str:
