@@ -1,7 +1,7 @@
 """One configured project: its settings and the parts they name, each opened when it is first used.
 
-This is where settings meet the store, the ledger, the models and the pipeline; Dagster's resources, the command line and
-notebooks all hold a `Project` and nothing below it reads settings of its own.
+This is where settings meet the store, the ledger, the models and the pipeline; Dagster's resources, the command line
+and notebooks all hold a `Project` and nothing below it reads settings of its own.
 """
 
 from __future__ import annotations
@@ -114,13 +114,12 @@ class Project:
         """Searches exactly the rows that `release` pins."""
         from rag_assets.answering import Retriever
         from rag_assets.models.embedder import Embedder
-        from rag_assets.store import open_at
 
         snapshot = self.snapshot(release.snapshot_id)
         embedding = type(self.settings.models.embedding).model_validate(release.details["embedding"])
         models = self.settings.models.model_copy(update={"embedding": embedding})
         return Retriever(
-            table=open_at(self.store, snapshot.table, snapshot.version),
+            table=self.store.open_at(snapshot.table, snapshot.version),
             embedder=Embedder(models, usage),
             settings=RetrievalSettings.model_validate(release.retrieval),
             denied=self.ledger.denied,

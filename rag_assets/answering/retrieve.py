@@ -17,7 +17,7 @@ class Retriever:
     """Searches one snapshot.
 
     `table` is the index opened at the pinned version. `denied` is asked before every search, so that a revocation holds
-    from the next question on. `configured_sources` are the sources the configuration has now: rows of others are not seen.
+    from the next question on. `configured_sources` are the sources the configuration has now: others are not seen.
     """
 
     table: Any

@@ -14,7 +14,7 @@ from rag_assets.store import Hit
 
 MARK = re.compile(r"\[(\d{1,3})\]")
 MIN_OVERLAP = 0.5
-"""Share of a statement's words that the quoted sentence must hold. Half: a paraphrase passes, another topic does not."""
+"""Share of a statement's words that the quote must hold. Half: a paraphrase passes, another topic does not."""
 
 _STATEMENT = re.compile(r"(?P<text>[^\[\]]*(?:\[(?!\d{1,3}\])[^\[\]]*)*)(?P<marks>(?:\s*\[\d{1,3}\])+)")
 _SENTENCE = re.compile(r"\S.*?(?:[.!?:;](?=\s|$)|\n|$)", re.DOTALL)

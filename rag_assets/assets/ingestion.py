@@ -45,7 +45,7 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, j
     retry_policy=RETRY,
     metadata={"dagster/column_schema": metadata.column_schema(schemas.RAW_DOCUMENTS)},
 )
-def raw_documents(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def raw_documents(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """The documents of one source, parsed into text and blocks.
 
     Files whose size, times and inode are unchanged are not opened. A file that cannot be read keeps its previous rows
@@ -79,7 +79,7 @@ def raw_documents(context: dg.AssetExecutionContext, project: ProjectResource) -
     retry_policy=RETRY,
     metadata={"dagster/column_schema": metadata.column_schema(schemas.CHUNKS)},
 )
-def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """Documents cut along their structure into pieces the embedding model reads whole.
 
     Sizes are exact tokens of that model. Only documents whose content or chunking changed are cut again; a chunk whose
@@ -131,7 +131,7 @@ def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
 )
 def embeddings(
     context: dg.AssetExecutionContext, project: ProjectResource, models: ProviderResource
-) -> dg.MaterializeResult:
+) -> dg.MaterializeResult[None]:
     """A unit vector for every chunk, kept by the hash of its exact input: equal input is embedded once, ever.
 
     Vectors are stored as they arrive, so a run that dies pays for nothing twice. Refuses to start when the source is
@@ -182,7 +182,7 @@ def embeddings(
     code_version="1",
     retry_policy=RETRY,
 )
-def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """The rows of one source in the index of this generation: each chunk with its vector, ready to be searched.
 
     Only rows that differ are written. Refuses to start when the vectors did not pass their integrity gate. What answers

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rag_assets.ingestion import ChunksResult, EmbeddingsResult, IndexResult, RawDocumentsResult
 from rag_assets.releasing import ReleaseResult, SnapshotResult
-from rag_assets.store import Table
+from rag_assets.store import IndexTable, Table
 
 PREVIEW_ROWS = 5
 PREVIEW_CHARACTERS = 200
@@ -82,7 +82,7 @@ def of_embeddings(result: EmbeddingsResult, table: Table, space: str, seconds: f
     }
 
 
-def of_vector_index(result: IndexResult, table: Table, generation: str) -> Metadata:
+def of_vector_index(result: IndexResult, table: IndexTable, generation: str) -> Metadata:
     """Metadata of `vector_index`."""
     return {
         **_table(table, result.rows, result.table_version, result.commits),

@@ -1,7 +1,7 @@
 """The Dagster APIs in preview or beta that this project relies on, each behind one door.
 
-They are used because nothing stable does the same: a check that keeps its verdict per partition, and links from an asset
-to its source code. Their warnings are silenced here and nowhere else.
+They are used because nothing stable does the same: a check that keeps its verdict per partition, and links from
+an asset to its source code. Their warnings are silenced here and nowhere else.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ OWNERS = ["team:knowledge"]
     owners=OWNERS,
     code_version="1",
 )
-def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """One exact version of the index over all sources, pinned and judged: the candidate for a release.
 
     Rows of documents and sources that are gone are removed first. The same rows and settings give the same snapshot.
@@ -45,10 +45,10 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
     owners=OWNERS,
     code_version="1",
 )
-def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """What answers are given from: the newest snapshot with the prompts, the chat model and the settings of now.
 
-    Reads the verdicts for exactly that snapshot and refuses without them, however it is started; what serves then stays.
+    Reads the verdicts for exactly that snapshot and refuses without them, however it is started; what serves stays.
     The same content is the same release, so materializing it again changes nothing.
     """
     with project.open() as opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
 from rag_assets.automation.runs import Jobs, refresh
@@ -51,4 +52,4 @@ def refresh_all() -> None:
     refresh_every_source()
 
 
-JOBS = [ingest_source, release_index, refresh_all]
+JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [ingest_source, release_index, refresh_all]

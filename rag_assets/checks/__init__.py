@@ -1,7 +1,7 @@
 """Asset checks: what the gates decided, and what is worth a warning, shown beside each asset.
 
-A blocking check stops the rest of its own run. What holds across runs is the verdict in the ledger, which the next asset
-reads in its body; the checks display exactly that verdict.
+A blocking check stops the rest of its own run. What holds across runs is the verdict in the ledger, which the next
+asset reads in its body; the checks display exactly that verdict.
 """
 
 from rag_assets.checks.gates import GATE_CHECKS

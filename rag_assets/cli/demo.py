@@ -1,4 +1,4 @@
-"""`make demo`: the main job on the shipped examples, then three questions. Everything it does is a command of its own."""
+"""`make demo`: the main job on the shipped examples, then three questions. All of it are commands of their own."""
 
 from __future__ import annotations
 

@@ -109,7 +109,8 @@ def _source_summary(run: RunOutcome) -> dict[str, Any]:
         "succeeded": run.succeeded,
         "error": run.error,
         "documents": {
-            what: documents.get(f"documents_{what}", 0) for what in ("added", "changed", "removed", "unchanged", "failed")
+            what: documents.get(f"documents_{what}", 0)
+            for what in ("added", "changed", "removed", "unchanged", "failed")
         },
         "chunks": {what: chunks.get(f"chunks_{what}", 0) for what in ("added", "removed", "unchanged")},
         "texts_embedded": embeddings.get("texts_embedded", 0),

@@ -68,7 +68,7 @@ def main() -> None:
         sys.stderr.write("Stopped. What was finished is kept; the next run goes on from there.\n")
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stdout = None  # type: ignore[assignment]  # nothing is left to flush into
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush into
         raise SystemExit(141) from None
 
 

@@ -32,7 +32,9 @@ def list_sources(as_json: JsonOption = False) -> None:
     for row in rows:
         held = "  HELD: " + row["held"] if row["held"] else ""
         failed = f", {row['failed']} failed" if row["failed"] else ""
-        typer.echo(f"{row['source']}  {row['path']}  {row['documents']} documents, {row['chunks']} chunks{failed}{held}")
+        typer.echo(
+            f"{row['source']}  {row['path']}  {row['documents']} documents, {row['chunks']} chunks{failed}{held}"
+        )
     if not rows:
         typer.echo("No source is configured. Run: rag-assets sources add NAME --path FOLDER")
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from rag_assets import schemas
 from rag_assets.fingerprints import data_version
 from rag_assets.ingestion.results import IndexResult, Progress, no_progress
-from rag_assets.store import Table, sql_literal
+from rag_assets.store import IndexTable, Table, sql_literal
 
 BATCH_ROWS = 4_096
 STATE_COLUMNS = ["chunk_id", "document_id", "row_hash"]
@@ -36,10 +36,10 @@ def sync_vector_index(
     *,
     chunks: Table,
     embeddings: Table,
-    index: Table,
+    index: IndexTable,
     progress: Progress = no_progress,
 ) -> IndexResult:
-    """Brings the index rows of source `name` in step with its chunks, for every document whose vectors are all there."""
+    """Brings the index rows of source `name` in step with its chunks, document by document, if it has its vectors."""
     with index.lock():
         difference = _compare(name, chunks, embeddings, index)
         commits = 0
@@ -65,7 +65,7 @@ def sync_vector_index(
     )
 
 
-def source_rows(name: str, index: Table, *, version: int | None = None) -> list[dict[str, Any]]:
+def source_rows(name: str, index: IndexTable, *, version: int | None = None) -> list[dict[str, Any]]:
     """The rows of one source, with `COMPLETENESS_COLUMNS`."""
     if not index.exists():
         return []
@@ -74,7 +74,7 @@ def source_rows(name: str, index: Table, *, version: int | None = None) -> list[
     return rows
 
 
-def _compare(name: str, chunks: Table, embeddings: Table, index: Table) -> _Difference:
+def _compare(name: str, chunks: Table, embeddings: Table, index: IndexTable) -> _Difference:
     columns = [*STATE_COLUMNS, "input_hash"]
     wanted = chunks.rows(columns=columns).to_pylist() if chunks.exists() else []
     have = {row["chunk_id"]: row for row in source_rows(name, index)}

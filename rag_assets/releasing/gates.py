@@ -161,7 +161,7 @@ def _earlier_pass(gate: str, subject: str, ledger: Ledger) -> GateVerdict | None
 
 
 def _integrity(subject: str, batches: Iterable[pa.RecordBatch], dimension: int) -> GateVerdict:
-    """No null, zero, not-finite or wrong-length vector. The first column of a batch is the key, the second the vector."""
+    """No null, zero, not-finite or wrong-length vector. Batches have two columns: a key and a vector."""
     wrong: list[str] = []
     rows = 0
     for batch in batches:

@@ -12,7 +12,7 @@ from rag_assets.fingerprints import data_version, fingerprint
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
 from rag_assets.releasing.gates import COMPLETENESS, TOKEN_BUDGET, GateVerdict, judge_snapshot, subject_of_chunks
-from rag_assets.store import Store, Table, sql_literal
+from rag_assets.store import IndexTable, Store, Table, sql_literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Contents:
 
 
 def _pin(
-    index: Table, ledger: Ledger, generation: Generation, retrieval: RetrievalSettings, contents: _Contents
+    index: IndexTable, ledger: Ledger, generation: Generation, retrieval: RetrievalSettings, contents: _Contents
 ) -> tuple[Snapshot, bool]:
     """The snapshot of these contents, and whether it is new. Pinned in the store before the ledger says that it is."""
     version = index.version()
@@ -141,14 +141,14 @@ def _documents(raw_documents: Table) -> frozenset[str]:
     return frozenset(raw_documents.rows(columns=["document_id"])["document_id"].to_pylist())
 
 
-def _purge(index: Table, known: Mapping[str, frozenset[str]]) -> int:
+def _purge(index: IndexTable, known: Mapping[str, frozenset[str]]) -> int:
     """Removes the rows of documents that are gone from their source and of sources that are gone altogether."""
     rows = index.rows(columns=["chunk_id", "document_id", "source"]).to_pylist()
     gone = [row["chunk_id"] for row in rows if row["document_id"] not in known.get(row["source"], ())]
     return index.apply(None, gone).deleted if gone else 0
 
 
-def _contents(index: Table) -> _Contents:
+def _contents(index: IndexTable) -> _Contents:
     rows = index.rows(columns=["chunk_id", "row_hash", "source", "document_id"])
     by_source: dict[str, list[tuple[str, str]]] = {}
     for chunk, row_hash, source in zip(
@@ -194,7 +194,7 @@ def _chunks_of(chunks: Table) -> list[dict[str, Any]]:
 def _excused(
     name: str,
     wanted: list[dict[str, Any]],
-    index: Table,
+    index: IndexTable,
     embeddings: Table,
     generation: Generation,
     ledger: Ledger,

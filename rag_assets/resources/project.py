@@ -14,7 +14,7 @@ from rag_assets.project import Project
 RETRIABLE = (ProviderUnavailableError, RateLimitError, TableLockedError)
 
 
-class ProjectResource(dg.ConfigurableResource):
+class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
     """Opens the project that the configuration describes when a run starts, not when the code location loads."""
 
     config_file: str | None = None
