@@ -132,15 +132,22 @@ class ChunkingSettings(_Section):
 
 
 class RetrievalSettings(_Section):
-    """How passages are found; part of a release."""
+    """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults."""
 
     mode: Literal["hybrid", "vector", "text"] = "hybrid"
     fusion: Literal["convex", "rrf"] = "convex"
-    vector_weight: float = Field(default=0.6, ge=0, le=1, description="Convex fusion: weight of the vector side.")
+    vector_weight: float = Field(
+        default=0.7, ge=0, le=1, description="Convex fusion: part of the cosine; BM25 has the rest."
+    )
+    title_weight: float = Field(default=0.3, ge=0, le=10, description="BM25 of the title, added to that of the text.")
+    phrase_weight: float = Field(default=0.25, ge=0, le=1, description="Convex fusion: word pairs of the query.")
+    feedback_weight: float = Field(default=0.5, ge=0, le=1, description="Convex fusion: pull of the best passages.")
     rrf_k: int = Field(default=60, ge=1, description="Reciprocal rank fusion: the constant k.")
     candidates: int = Field(default=100, ge=1, le=1_000, description="Rows taken from each side before fusion.")
     k: int = Field(default=5, ge=1, le=100, description="Passages returned.")
-    min_score: float = Field(default=0.0, ge=0)
+    min_score: float = Field(default=0.0, ge=0, description="Passages that score less are left out.")
+    nprobes: int = Field(default=40, ge=1, le=4_096, description="Partitions read of a vector index.")
+    refine_factor: int = Field(default=4, ge=1, le=100, description="Times `candidates` rescored with exact vectors.")
 
 
 class AnsweringSettings(_Section):

@@ -1,6 +1,6 @@
-"""Fusion of two ranked lists: pure functions over `{chunk_id: score}`, higher is better on both sides.
+"""Fusion of ranked lists: pure functions over `{chunk_id: score}`, higher is better on every side.
 
-Both return `{chunk_id: fused score}` for every id of either side; `ranked` orders any of these dictionaries.
+Each returns `{chunk_id: fused score}` for every id of any side; `ranked` orders any of these dictionaries.
 """
 
 from __future__ import annotations
@@ -28,17 +28,29 @@ def reciprocal_rank_fusion(sides: Sequence[Mapping[str, float]], *, k: int) -> d
 
 
 def convex_combination(
-    vector: Mapping[str, float], text: Mapping[str, float], *, vector_weight: float
+    vector: Mapping[str, float],
+    text: Mapping[str, float],
+    *,
+    vector_weight: float,
+    phrases: Mapping[str, float] | None = None,
+    phrase_weight: float = 0.0,
 ) -> dict[str, float]:
-    """`vector_weight` × cosine + (1 - `vector_weight`) × BM25 divided by the query's best BM25; in [0, 1].
+    """A weighted mean of scores that are brought into [0, 1]; the result is in [0, 1].
 
-    Cosine has a fixed scale and is taken as it is, below 0 as 0; BM25 has none, and its zero (no word in common) is
-    meaningful, so it is divided by the best score and not stretched between the least and the best. See Bruch, Gai and
-    Ingber, "An analysis of fusion functions for hybrid retrieval", TOIS 2023. An id missing on a side counts 0 there.
+    The cosine (weight `vector_weight`) has a fixed scale and is taken as it is, below 0 as 0. BM25 (weight 1 -
+    `vector_weight`) has none, and its zero, no word in common, is meaningful: it is divided by the best of the query
+    and not stretched between the least and the best. See Bruch, Gai and Ingber, "An analysis of fusion functions for
+    hybrid retrieval", TOIS 2023. `phrases` (weight `phrase_weight`, beside those two) are fractions already. An id that
+    a side lacks counts 0 there.
     """
+    phrases = phrases or {}
+    total = 1.0 + phrase_weight
     best = max(text.values(), default=0.0)
-    scale = (1.0 - vector_weight) / best if best > 0.0 else 0.0
+    cosine_weight, phrase_share = vector_weight / total, phrase_weight / total
+    bm25_weight = (1.0 - vector_weight) / total / best if best > 0.0 else 0.0
     return {
-        chunk_id: vector_weight * min(max(vector.get(chunk_id, 0.0), 0.0), 1.0) + scale * text.get(chunk_id, 0.0)
+        chunk_id: cosine_weight * min(max(vector.get(chunk_id, 0.0), 0.0), 1.0)
+        + bm25_weight * text.get(chunk_id, 0.0)
+        + phrase_share * phrases.get(chunk_id, 0.0)
         for chunk_id in vector.keys() | text.keys()
     }

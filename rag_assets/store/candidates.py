@@ -1,0 +1,98 @@
+"""The candidates of a search: what the vector side and the full text side find in one table, before fusion."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from rag_assets.config import RetrievalSettings
+from rag_assets.store.full_text import match_query
+from rag_assets.store.sql import any_of
+
+if TYPE_CHECKING:
+    from lancedb.table import Table as LanceTable
+
+
+@dataclass(slots=True)
+class Candidates:
+    """Found passages by chunk id.
+
+    `near` has the cosines of the vector side's hits and `bm25` the scores of the text side's. `vectors` and `bodies`
+    have all of both sides, so that a passage that only its words found still gets its true cosine.
+    """
+
+    row_ids: dict[str, int] = field(default_factory=dict)
+    near: dict[str, float] = field(default_factory=dict)
+    bm25: dict[str, float] = field(default_factory=dict)
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    bodies: dict[str, str] = field(default_factory=dict)
+
+    def add(self, rows: pa.Table) -> list[str]:
+        """Takes over one side's rows; returns their chunk ids."""
+        ids: list[str] = rows["chunk_id"].to_pylist()
+        if ids:
+            flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            self.vectors.update(zip(ids, flat.reshape(len(ids), -1), strict=True))
+            self.bodies.update(zip(ids, rows["body"].to_pylist(), strict=True))
+            self.row_ids.update(zip(ids, rows["_rowid"].to_pylist(), strict=True))
+        return ids
+
+    def cosines(self, unit: np.ndarray) -> dict[str, float]:
+        """The cosine of every candidate to the unit vector `unit`. Stored vectors are unit vectors already."""
+        return {chunk_id: float(vector @ unit) for chunk_id, vector in self.vectors.items()}
+
+
+def find_candidates(
+    handle: LanceTable, *, unit: np.ndarray | None, terms: Sequence[str], where: str | None, settings: RetrievalSettings
+) -> Candidates:
+    """The `settings.candidates` best rows by `unit` (unless None) and by `terms` (if any), among those `where` allows."""
+    found = Candidates()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # LanceDB releases the interpreter: the two sides run at the same time.
+        text = pool.submit(_text_side, handle, terms, where, settings) if terms else None
+        if unit is not None:
+            rows = _vector_side(handle, unit, where, settings)
+            ids = found.add(rows)
+            found.near.update(zip(ids, (1.0 - distance for distance in rows["_distance"].to_pylist()), strict=True))
+        if text is not None:
+            rows = text.result()
+            found.bm25.update(zip(found.add(rows), rows["_score"].to_pylist(), strict=True))
+    return found
+
+
+def row_filter(
+    sources: Sequence[str] | None, denied_documents: Collection[str], denied_sources: Collection[str]
+) -> str | None:
+    """The SQL condition for rows of `sources` (None: any) that are not denied; None when every row may be found."""
+    clauses = []
+    if sources is not None:
+        clauses.append(any_of("source", sources))
+    if denied_sources:
+        clauses.append(f"NOT ({any_of('source', sorted(denied_sources))})")
+    if denied_documents:
+        clauses.append(f"NOT ({any_of('document_id', sorted(denied_documents))})")
+    return " AND ".join(clauses) or None
+
+
+def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settings: RetrievalSettings) -> pa.Table:
+    builder = handle.search(unit, vector_column_name="vector").distance_type("cosine")
+    builder = builder.nprobes(settings.nprobes).refine_factor(settings.refine_factor)
+    return _rows(builder, where, "_distance", settings.candidates)
+
+
+def _text_side(handle: LanceTable, terms: Sequence[str], where: str | None, settings: RetrievalSettings) -> pa.Table:
+    builder = handle.search(match_query(terms, title_weight=settings.title_weight), query_type="fts")
+    return _rows(builder, where, "_score", settings.candidates)
+
+
+def _rows(builder: Any, where: str | None, score: str, limit: int) -> pa.Table:
+    if where:
+        # Before ranking, so that a row which may not be seen cannot take the place of one that may.
+        builder = builder.where(where, prefilter=True)
+    # The score is selected by name: LanceDB warns on stderr at every query that leaves it out.
+    return builder.with_row_id(True).select(["chunk_id", "vector", "body", score]).limit(limit).to_arrow()
