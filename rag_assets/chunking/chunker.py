@@ -101,6 +101,8 @@ class _Finisher:
         blank = _BLANK_LINES.match(self._document.text, span.start, span.end)
         start = blank.end() if blank else span.start
         end = start + len(self._document.text[start : span.end].rstrip())
+        if (start, end) == (span.start, span.end):
+            return span
         return replace(span, start=start, end=end, repeated=max(0, span.repeated - (start - span.start)))
 
     def _divide(self, span: Span) -> tuple[Span, Span]:

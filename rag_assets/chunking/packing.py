@@ -98,7 +98,7 @@ class Packer:
         for bundle in parts:
             if spans:
                 last = spans[-1]
-                longer = replace(last, end=bundle[-1].end, blocks=(*last.blocks, *bundle))
+                longer = Span(last.start, bundle[-1].end, (*last.blocks, *bundle), last.table_head, last.repeated)
                 if self._fits(longer):
                     spans[-1] = longer
                     continue

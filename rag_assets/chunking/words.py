@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 # Only white space that every tokenizer parts words at: BERT's drops a vertical tab, for one, and joins its neighbours.
 _WORD = re.compile(r"[^ \t\r\n]+")
+_BETWEEN = np.array([ord(character) for character in " \t\r\n"], np.uint32)
 _WORDS_MAX = 200_000
-_WORD_LENGTH_MAX = 64
+_WORD_LENGTH_MAX = 200
 
 
 class WordMemo:
@@ -37,11 +38,9 @@ class WordMemo:
 
     def starts(self, text: str) -> npt.NDArray[np.int64]:
         """Shape [n_tokens]: the offset at which each token of `text` starts."""
-        found = list(_WORD.finditer(text))
-        words = [match.group() for match in found]
+        words = _WORD.findall(text)
         inner = list(map(self._learn(words).__getitem__, words))
-        offsets = np.fromiter((match.start() for match in found), np.int64, len(found))
-        offsets = np.repeat(offsets, np.fromiter(map(len, inner), np.int64, len(inner)))
+        offsets = np.repeat(_word_offsets(text), np.fromiter(map(len, inner), np.int64, len(inner)))
         return offsets + np.fromiter(chain.from_iterable(inner), np.int64, len(offsets))
 
     def _learn(self, words: Collection[str]) -> Mapping[str, tuple[int, ...]]:
@@ -61,3 +60,10 @@ class WordMemo:
         }
         self._known.update((word, inner) for word, inner in learned.items() if len(word) <= _WORD_LENGTH_MAX)
         return {word: learned[word] if word in learned else known[word] for word in set(words)}
+
+
+def _word_offsets(text: str) -> npt.NDArray[np.int64]:
+    """Where each match of `_WORD` starts; a match object for each would cost as much as everything else."""
+    code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    in_word = ~np.isin(code_points, _BETWEEN)
+    return np.flatnonzero(in_word & ~np.concatenate([[False], in_word[:-1]])).astype(np.int64)

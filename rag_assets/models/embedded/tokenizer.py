@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rag_assets.chunking.words import WordMemo
 from rag_assets.errors import InvalidRequestError
 from rag_assets.models.embedded.weights import locate_weights, read_tokenizer_file
 
@@ -48,14 +49,15 @@ class WordPieceTokenizer:
         self._tokenizer: Any = Tokenizer.from_buffer(read_tokenizer_file(locate_weights()))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._words = WordMemo(lambda text: self.spans(text)[1][:, 0])  # WordPiece reads each word by itself
 
     def count(self, text: str) -> int:
         """The number of tokens of `text`, special tokens not included."""
-        return len(self._encode(text).ids)
+        return self._words.count(text)
 
     def starts(self, text: str) -> NDArray[np.int64]:
         """The character offset at which each token of `text` starts, ascending, special tokens not included."""
-        return self.spans(text)[1][:, 0]
+        return self._words.starts(text)
 
     def spans(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Token ids [t] and their character spans [t, 2] in `text`, special tokens not included."""
