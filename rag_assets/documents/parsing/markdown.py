@@ -29,12 +29,12 @@ _CONTAINERS: dict[str, BlockKind] = {"list_item_open": "list", "blockquote_open"
 _LEAVES = frozenset({"paragraph_open", "heading_open", "html_block", "hr"})
 _INLINE_MARKUP = re.compile(r"[`*_\[\]<>&\\!~]")
 # `## Title { #anchor .class }`, as Python-Markdown, Pandoc and Docusaurus write it.
-_HEADING_ATTRIBUTES = re.compile(r"\s*\{\s*[#.:][^{}\n]*\}\s*$")
+_HEADING_ATTRIBUTES = re.compile(r"(?<!\s)\s*\{\s*[#.:][^{}\n]*\}\s*$")
 # Python-Markdown indents what belongs to an admonition, a collapsed section or a tab by four spaces, which plain
 # CommonMark reads as code.
 _INDENTED_SECTIONS = re.compile(r"^(?:!!!|\?\?\?\+?|===\+?!?)[ \t]+\S", re.MULTILINE)
 _MARKUP_ONLY = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|\{/\*.*?\*/\}|</?[a-z][\w.-]*(?=[\s/>])[^<>]*>|<[!?][^>]*>",
+    r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|\{/\*.*?(?:\*/\}|\Z)|</?[a-z][\w.-]*(?=[\s/>])[^<>]*>|<[!?][^>]*>",
     re.DOTALL | re.IGNORECASE,
 )
 _MDX_STATEMENT = re.compile(r"(?:import|export)\b")
