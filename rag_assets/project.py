@@ -17,6 +17,8 @@ from rag_assets.errors import NoReleaseError
 from rag_assets.prompts import Prompts, load_prompts
 
 if TYPE_CHECKING:
+    import openai
+
     from rag_assets.answering import Answer, AnswerPipeline, Observer, Retriever
     from rag_assets.documents.connectors import Connector
     from rag_assets.ingestion import Generation
@@ -77,11 +79,11 @@ class Project:
                 space=embedder.space,
             )
 
-    def embedder(self, usage: UsageSink | None = None) -> Embedder:
-        """The configured embedding model; its calls are recorded in `usage`."""
+    def embedder(self, usage: UsageSink | None = None, client: openai.OpenAI | None = None) -> Embedder:
+        """The configured embedding model; its calls are recorded in `usage`, and go through `client` if one is given."""
         from rag_assets.models.embedder import Embedder
 
-        return Embedder(self.settings.models, usage)
+        return Embedder(self.settings.models, usage, client)
 
     def connector(self, source: str) -> Connector:
         """What lists and loads the documents of `source`. Raises `UnknownSourceError`."""

@@ -31,7 +31,7 @@ def cited_passages(answer: str, passages: Sequence[Hit]) -> tuple[str, tuple[Cit
     parts: list[str] = []
     end = 0
     for match in _STATEMENT.finditer(answer):
-        parts.append(answer[end : match.start()] + match["text"])
+        parts.append((answer[end : match.start()] + match["text"]).rstrip())
         end = match.end()
         for mark in MARK.findall(match["marks"]):
             at = int(mark)

@@ -1,7 +1,5 @@
 """The ingestion assets: one partition per source, from raw documents to rows of the vector index."""
 
-from __future__ import annotations
-
 import time
 
 import dagster as dg
@@ -148,7 +146,7 @@ def embeddings(
         meter = UsageMeter([sink])
         space = opened.generation.space
         table = opened.store.embeddings(space.name, space.dimension)
-        with opened.embedder(meter) as embedder:
+        with models.get_client(context) as client, opened.embedder(meter, client) as embedder:
             result = sync_embeddings(
                 name,
                 chunks=chunk_table,

@@ -1,7 +1,5 @@
 """The release assets: the pinned snapshot, and what answers are given from."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from rag_assets.assets import metadata

@@ -1,7 +1,5 @@
 """The jobs. One source is one in-process run, so that a blocking check stops exactly that source."""
 
-from __future__ import annotations
-
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 

@@ -1,7 +1,5 @@
 """Checks that display the verdict of a gate for exactly what is stored now."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Checks that warn above a configured threshold and stop nothing."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import dagster as dg

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from rag_assets.answering import cited_passages
+from rag_assets.store.search import Hit
+
+
+def hit(text: str, n: int = 1) -> Hit:
+    return Hit(
+        chunk_id=f"c{n}",
+        document_id=f"d{n}",
+        source="handbook",
+        uri=f"{n}.md",
+        title=f"Title {n}",
+        heading_path=("Title", "Part"),
+        page=None,
+        text=text,
+        ordinal=0,
+        start_offset=0,
+        end_offset=len(text),
+        document_hash="h",
+        score=1.0,
+        vector_score=1.0,
+        text_score=1.0,
+    )
+
+
+PASSAGES = [
+    hit("Chunks have at most 240 tokens. Overlap is off by default.", 1),
+    hit("Releases are immutable. A rollback flips one row in the ledger.", 2),
+]
+
+
+def test_a_verbatim_statement_is_its_own_quote() -> None:
+    answer, citations = cited_passages("A rollback flips one row in the ledger. [2]", PASSAGES)
+    assert answer == "A rollback flips one row in the ledger. [1]"
+    assert [(c.n, c.uri, c.quote) for c in citations] == [(1, "2.md", "A rollback flips one row in the ledger.")]
+
+
+def test_a_paraphrase_is_supported_by_the_sentence_that_shares_its_words() -> None:
+    _, citations = cited_passages("By default, overlap is off [1].", PASSAGES)
+    assert [c.quote for c in citations] == ["Overlap is off by default."]
+
+
+def test_a_citation_that_does_not_hold_is_dropped_with_its_mark() -> None:
+    answer, citations = cited_passages("Elephants migrate twice every wet season. [1]", PASSAGES)
+    assert citations == ()
+    assert "[" not in answer
+
+
+def test_a_citation_of_a_passage_that_does_not_exist_is_dropped() -> None:
+    assert cited_passages("Releases are immutable. [7]", PASSAGES)[1] == ()
+    assert cited_passages("Releases are immutable. [0]", PASSAGES)[1] == ()
+
+
+def test_citations_are_numbered_in_the_order_they_appear_and_once_each() -> None:
+    said = "Releases are immutable. [2] Overlap is off by default. [1] A rollback flips one row in the ledger. [2]"
+    answer, citations = cited_passages(said, PASSAGES)
+    assert answer == (
+        "Releases are immutable. [1] Overlap is off by default. [2] A rollback flips one row in the ledger. [1]"
+    )
+    assert [c.uri for c in citations] == ["2.md", "1.md"]
+
+
+def test_brackets_that_are_no_citation_stay() -> None:
+    answer, citations = cited_passages("Overlap is off by default, see [docs]. [1]", PASSAGES)
+    assert "[docs]" in answer
+    assert len(citations) == 1
+
+
+def test_every_quote_stands_in_its_passage() -> None:
+    said = "At most 240 tokens per chunk [1], and one row flips in the ledger on rollback [2]."
+    for citation in cited_passages(said, PASSAGES)[1]:
+        assert any(citation.quote in passage.text for passage in PASSAGES)
