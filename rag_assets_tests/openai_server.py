@@ -189,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._embeddings(body, fault)
         elif self.path == "/v1/chat/completions":
             self._stream_chat(body, fault) if body.get("stream") else self._chat(body, fault)
+        elif self.path == "/v1/responses":
+            self._responses(body)
         else:
             self._fail(404, f"Invalid URL ({self.command} {self.path})")
 
@@ -233,6 +235,15 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind != "no_usage":
             answer["usage"] = _chat_usage(body, text)
         self._send_json(answer, fault.headers)
+
+    def _responses(self, body: dict[str, Any]) -> None:
+        text = self.owner.reply(body)
+        content = [{"type": "output_text", "text": text, "annotations": []}]
+        output = {"type": "message", "id": "msg-1", "role": "assistant", "status": "completed", "content": content}
+        sent, answered = len(body["input"].split()), len(text.split())
+        usage = {"input_tokens": sent, "output_tokens": answered, "total_tokens": sent + answered}
+        answer = {"id": "resp-1", "object": "response", "model": body["model"], "output": [output], "usage": usage}
+        self._send_json(answer)
 
     def _stream_chat(self, body: dict[str, Any], fault: Fault) -> None:
         text = self.owner.reply(body)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rag_assets.config import ProviderSettings
 from rag_assets.errors import (
@@ -42,41 +42,55 @@ _SECRETS = re.compile(r"\b(sk|sess)-[A-Za-z0-9_*-]{6,}|(?i:bearer)\s+\S+")
 _MESSAGE_CHARACTERS = 300
 
 
+class HttpObserver(Protocol):
+    """Stands beside the HTTP traffic of one client. Called from several threads."""
+
+    def before_request(self, request: httpx2.Request) -> None: ...
+
+    def after_response(self, response: httpx2.Response) -> None:
+        """The status and headers are there; the body is not read yet."""
+        ...
+
+
 def make_client(
     name: str,
     settings: ProviderSettings,
     *,
     environment: Mapping[str, str] | None = None,
-    on_response: Callable[[httpx2.Response], None] | None = None,
+    observer: HttpObserver | None = None,
 ) -> openai.OpenAI:
     """A client of provider `name`. Opens no connection yet; the caller closes it.
 
-    `on_response` sees every HTTP response, retried ones included, before the client reads it. Raises
+    `observer` sees every HTTP request and response, retried ones included, before the client reads it. Raises
     `ConfigurationError` naming the environment variable when the key is missing or cannot be a key.
     """
     import openai
 
-    hooks = [on_response] if on_response else []
     if settings.kind == "embedded":
         import httpx2
 
         from rag_assets.models.embedded.transport import EmbeddedTransport
 
         # No retries: this process does not become available by waiting.
-        http_client = httpx2.Client(transport=EmbeddedTransport(), event_hooks={"response": hooks})
+        http_client = httpx2.Client(transport=EmbeddedTransport(), event_hooks=_hooks(observer))
         return openai.OpenAI(api_key=EMBEDDED_KEY, base_url=EMBEDDED_BASE_URL, max_retries=0, http_client=http_client)
     key = _read_key(name, settings, os.environ if environment is None else environment)
-    pacing = _Pacing()
     return openai.OpenAI(
         api_key=key,
         organization=settings.organization,
         base_url=settings.base_url or OPENAI_BASE_URL,
         timeout=settings.timeout_seconds,
         max_retries=settings.max_retries,
-        http_client=openai.DefaultHttpxClient(
-            event_hooks={"request": [pacing.before_request], "response": [pacing.after_response, *hooks]}
-        ),
+        http_client=openai.DefaultHttpxClient(event_hooks=_hooks(_Pacing(), observer)),
     )
+
+
+def _hooks(*observers: HttpObserver | None) -> dict[str, list[Callable[..., None]]]:
+    present = [observer for observer in observers if observer is not None]
+    return {
+        "request": [observer.before_request for observer in present],
+        "response": [observer.after_response for observer in present],
+    }
 
 
 def _read_key(name: str, settings: ProviderSettings, environment: Mapping[str, str]) -> str:

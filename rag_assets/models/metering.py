@@ -8,6 +8,7 @@ embeddings); files and jobs are not calls of a model.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     import httpx2
 
 _MODEL_CALLS = ("/embeddings", "/completions", "/responses")
+_STARTED = "rag_assets.started"
 
 
-class ResponseMeter:
-    """A response hook of an HTTP client: `make_client(..., on_response=ResponseMeter(...))`."""
+class HttpMeter:
+    """An observer of one client's traffic: `make_client(..., observer=HttpMeter(...))`."""
 
     def __init__(
         self, sink: UsageSink, *, provider: str, kind: Literal["openai", "embedded"], prices: Mapping[str, Price]
@@ -33,7 +35,11 @@ class ResponseMeter:
         self._kind = kind
         self._prices = prices
 
-    def __call__(self, response: httpx2.Response) -> None:
+    def before_request(self, request: httpx2.Request) -> None:
+        """Notes when the request left."""
+        request.extensions[_STARTED] = time.perf_counter()
+
+    def after_response(self, response: httpx2.Response) -> None:
         """Records an answer when it was read; a stream when it ends, breaks or is closed."""
         if response.status_code != 200 or not response.request.url.path.endswith(_MODEL_CALLS):
             return
@@ -51,29 +57,25 @@ class ResponseMeter:
             return
         model = next((part["model"] for part in parts if part.get("model")), request.get("model", "unknown"))
         reported: dict[str, Any] = next((part["usage"] for part in reversed(parts) if part.get("usage")), {})
-        sent = reported.get("prompt_tokens", reported.get("input_tokens"))
-        answered = reported.get("completion_tokens", reported.get("output_tokens", 0))
         embeds = response.request.url.path.endswith("/embeddings")
-        estimated = sent is None
-        if estimated:
-            tokenizer = load_tokenizer(_tokenizer_name(model, embeds))
-            sent = sum(map(tokenizer.count, _texts(request, ("input", "messages", "prompt", "content", "text"))))
-            answered = (
-                0 if embeds else sum(map(tokenizer.count, _texts(parts, ("choices", "message", "delta", "content"))))
-            )
+        sent = reported.get("prompt_tokens", reported.get("input_tokens"))
+        if sent is None:
+            tokens = _count(model, embeds, request, parts)
+        else:
+            tokens = (sent, reported.get("completion_tokens", reported.get("output_tokens", 0)))
         priced = model if catalog.price_of(model, self._prices, kind=self._kind) else request.get("model", model)
         self._sink.record(
             Usage(
                 provider=self._provider,
                 model=model,
                 operation="embedding" if embeds else "chat",
-                input_tokens=sent,
-                output_tokens=answered,
+                input_tokens=tokens[0],
+                output_tokens=tokens[1],
                 requests=1 + int(response.request.headers.get("x-stainless-retry-count", 0)),
-                cost_usd=catalog.cost_usd(priced, sent, answered, self._prices, kind=self._kind),
-                latency_ms=response.elapsed.total_seconds() * 1000,
+                cost_usd=catalog.cost_usd(priced, *tokens, self._prices, kind=self._kind),
+                latency_ms=(time.perf_counter() - response.request.extensions[_STARTED]) * 1000,
                 request_id=response.headers.get("x-request-id"),
-                estimated=estimated,
+                estimated=sent is None,
             )
         )
 
@@ -119,9 +121,13 @@ def _objects(texts: Iterable[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _tokenizer_name(model: str, embeds: bool) -> str:
+def _count(model: str, embeds: bool, request: Any, parts: list[dict[str, Any]]) -> tuple[int, int]:
+    """Tokens sent and answered, near enough for a server that reports none."""
     known = catalog.EMBEDDING_MODELS.get(model) if embeds else None
-    return known.tokenizer if known else catalog.chat_encoding(model)
+    tokenizer = load_tokenizer(known.tokenizer if known else catalog.chat_encoding(model))
+    sent = _texts(request, ("input", "messages", "prompt", "content", "text"))
+    answered = _texts([] if embeds else parts, ("choices", "message", "delta", "content", "output", "text"))
+    return sum(map(tokenizer.count, sent)), sum(map(tokenizer.count, answered))
 
 
 def _texts(value: Any, below: tuple[str, ...]) -> Iterator[str]:

@@ -11,20 +11,21 @@ counted on the HTTP layer (`models/metering.py`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 # A base class cannot be imported later. Only code that declares Dagster resources imports this module.
+from dagster._core.execution.context.invocation import DirectAssetExecutionContext
 from dagster_openai import OpenAIResource  # noqa: TID253
 from pydantic import Field, PrivateAttr
 
 from rag_assets.config import ModelSettings, ProviderSettings, load_settings
 from rag_assets.errors import ConfigurationError
 from rag_assets.models.client import make_client
-from rag_assets.models.metering import ResponseMeter
+from rag_assets.models.metering import HttpMeter
 from rag_assets.models.usage import UsageMeter, UsageTotal
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ProviderResource(OpenAIResource):
     max_retries: int = Field(default=4, description="Used with api_key or base_url.")
     config_file: str | None = Field(default=None, description="As for the project resource.")
 
-    _meters: dict[tuple[str, ...], UsageMeter] = PrivateAttr(default_factory=dict)
+    _meters: dict[tuple[Hashable, ...], UsageMeter] = PrivateAttr(default_factory=dict)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @classmethod
@@ -85,7 +86,9 @@ class ProviderResource(OpenAIResource):
     def _meter_for(self, context: dg.AssetExecutionContext, output: str) -> UsageMeter:
         """The meter of one asset of one step. A retry in this process goes on with it; a new process starts at zero."""
         with self._lock:
-            return self._meters.setdefault((context.run_id, str(context.op_handle), output), UsageMeter())
+            return self._meters.setdefault(
+                (context.run.run_id, context.op_execution_context.op_handle, output), UsageMeter()
+            )
 
     def _make_client(self, meter: UsageMeter) -> openai.Client:
         name, settings, models = self._resolve()
@@ -94,7 +97,7 @@ class ProviderResource(OpenAIResource):
             name,
             settings,
             environment=environment,
-            on_response=ResponseMeter(meter, provider=name, kind=settings.kind, prices=models.prices),
+            observer=HttpMeter(meter, provider=name, kind=settings.kind, prices=models.prices),
         )
         if self.project:
             client.project = self.project
@@ -142,13 +145,12 @@ def _numbers(total: UsageTotal) -> list[tuple[str, int | float]]:
 
 
 def _output_name(context: dg.AssetExecutionContext, asset_key: dg.AssetKey | None) -> str | None:
-    """The output whose metadata gets the usage; None outside of a run."""
-    try:
-        if asset_key is None and len(context.assets_def.keys_by_output_name) > 1:
-            raise dg.DagsterInvariantViolationError(
-                "This asset function has several assets: use get_client_for_asset(context, asset_key)."
-            )
-        output: str = context.output_for_asset_key(asset_key or context.asset_key)
-        return output
-    except dg.DagsterInvalidPropertyError:  # a context built by hand for a direct call has no run
+    """The output whose metadata gets the usage; None in a direct call, whose context was built by hand."""
+    if isinstance(context, DirectAssetExecutionContext):
         return None
+    if asset_key is None and len(context.assets_def.keys_by_output_name) > 1:
+        raise dg.DagsterInvariantViolationError(
+            "This asset function has several assets: use get_client_for_asset(context, asset_key)."
+        )
+    output: str = context.output_for_asset_key(asset_key or context.asset_key)
+    return output

@@ -43,7 +43,7 @@ def _settings(
     return ModelSettings(
         providers={
             "team": ProviderSettings(
-                **{"base_url": server.base_url, "api_key_env": "TEST_KEY", "max_retries": 0, "timeout_seconds": 5}
+                **{"base_url": server.base_url, "api_key_env": "TEST_KEY", "max_retries": 0, "timeout_seconds": 30}
                 | (provider or {})
             )
         },
@@ -161,7 +161,7 @@ def test_a_request_that_is_wrong_in_itself_is_not_halved(make, openai_server):
 def test_what_arrived_before_a_failure_is_kept(make, openai_server, fault):
     openai_server.script("ok", "ok", fault)
     got: list[int] = []
-    changes = {"max_concurrency": 1, "timeout_seconds": 0.3}
+    changes = {"max_concurrency": 1, "timeout_seconds": 1 if fault == "hang" else 30}
     with pytest.raises((AuthenticationError, QuotaError, ProviderUnavailableError)):
         for batch in make(provider=changes).embed_documents(TEXTS):
             got += batch.indices
