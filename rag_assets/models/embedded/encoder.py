@@ -5,8 +5,8 @@ has one vector whatever its neighbours are (in int8 the scale of the activations
 batch would change it), nothing is padded, and small runs stay in the processor's cache. The same text gives the same
 bits on the same kind of processor; between kinds of processors the last digits may differ.
 
-Precision: int8 is about twice as fast as fp32 and four times as fast as torch; over 232 known-item queries its
-MRR@10 is .714 against .726 (sampling error .025), and .780 fused with full text. int8 is therefore the default.
+Precision: int8 runs at twice the speed of fp32 (and four times that of torch) and finds as well within the sampling
+error: over XQuAD's 1,190 questions, vector search alone has MRR@10 .927 against .928. int8 is therefore the default.
 fp32 equals the reference implementation (cosine above 0.9999).
 """
 

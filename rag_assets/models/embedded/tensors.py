@@ -3,8 +3,10 @@
 The checkpoint stores each linear layer as [outputs, inputs]; the graphs want [inputs, outputs]. Query, key and value
 become one product, and the constant token type is added to the position embeddings.
 
-int8: weights are symmetric, one scale for each output (`round(w / scale)`, scale = max |w| / 127); onnxruntime
-quantises the activations while it runs, one scale for each product. Embeddings, biases and norms stay float32.
+int8: weights are symmetric, one scale for each output (`round(w / scale)`, scale = max |w| / 63); onnxruntime
+quantises the activations while it runs, one scale for each product. Embeddings, biases and norms stay float32. Weights
+take 7 of the 8 bits: x86 processors without VNNI add pairs of products in 16 bits, where 2 x 255 x 63 fits and
+2 x 255 x 127 is silently cut. Vector search on XQuAD does not suffer (MRR@10 .927; 8 bits .924, fp32 .928).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ INTERMEDIATE_SIZE = 1536
 LAYERS = 6
 POSITIONS = 512
 VOCABULARY_SIZE = 30522
+LARGEST_STEP = 63  # of a quantised weight
 
 
 def graph_path(precision: Precision) -> Path:
@@ -65,7 +68,7 @@ def _linear(name: str, weight: NDArray[np.float32], precision: Precision) -> Ite
     if precision == "fp32":
         yield f"{name}.weight", np.ascontiguousarray(weight.T)
         return
-    scale = np.maximum(weight.max(axis=1), -weight.min(axis=1)) / np.float32(127)
+    scale = np.maximum(weight.max(axis=1), -weight.min(axis=1)) / np.float32(LARGEST_STEP)
     steps = np.rint(weight * (1 / scale)[:, None]).astype(np.int8)
     yield f"{name}.weight", np.ascontiguousarray(steps.T)
     yield f"{name}.scale", scale

@@ -46,8 +46,8 @@ def test_int8_stays_close_to_sentence_transformers():
     with np.load(REFERENCE_FILE) as stored:
         expected = stored["vectors"]
     cosines = (get_encoder("int8").embed(reference_texts()) * expected).sum(axis=1)
-    assert cosines.min() > 0.975
-    assert cosines.mean() > 0.99
+    assert cosines.min() > 0.97
+    assert cosines.mean() > 0.985
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])

@@ -44,7 +44,8 @@ def test_int8_weights_are_within_half_a_step_of_the_published_ones():
     for name in names:
         scale = integer[name.replace(".weight", ".scale")]
         assert np.all(np.abs(integer[name] * scale - single[name]) <= scale * 0.5001)
-        assert np.abs(integer[name]).max() == 127
+        # A pair of products must fit 16 bits, or processors without VNNI cut it.
+        assert 2 * 255 * int(np.abs(integer[name]).max()) < 2**15
 
 
 def test_one_changed_bit_is_refused_before_any_use(tmp_path, monkeypatch):
