@@ -141,7 +141,7 @@ def _measure_one(
         "overlap": _mean(words, said),
         "unique_overlap": _mean(words, said & alone),
         "context_overlap": _mean(words, _any(unit_said, around)),
-        "passage_overlap": float(_mean(words, unit_said.any(axis=1)[:, None])[0]),
+        "passage_overlap": float(_mean(words, np.any(unit_said, axis=1, keepdims=True))[0]),
         "head": _head(question, asked, nearest),
         "opening": (first_unit == 0).astype(np.float32),
         "position": first_unit / units,

@@ -1,8 +1,8 @@
 """A text cut into the units that a reader can quote, and those into clauses.
 
-Works on prose and on Markdown or reStructuredText source alike: a fenced or indented code block is one unit, a table
-row is one, a list item starts one, a heading is one that is never quoted, everything else is split into sentences.
-Offsets are characters of the text as given; `text[unit.start:unit.end]` has no surrounding white space.
+A fenced or indented code block is one unit, a table row is one, a list item starts one, a heading is one that is never
+quoted, everything else is split into sentences. Offsets are characters of the text as given; a unit has no white space
+around it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rag_assets.models.embedded.reader.layout import blocks
 from rag_assets.models.embedded.reader.words import word_set
 
 UnitKind = Literal["sentence", "code", "row", "heading"]
-
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?=\S)")
-_RULE = re.compile(r"\s*([=\-*_~^+#])\1{2,}\s*$")
-_ROW = re.compile(r"\s*\|.*\|\s*$")
-_ROW_RULE = re.compile(r"[\s|:+=-]+$")
-_ITEM = re.compile(r"\s*(?:>\s*)?(?:[-*+•]|\(?\d{1,3}[.)]|[a-z][.)])\s+(?=\S)")
-_INDENTED = re.compile(r"(?: {4,}|\t)\S")
 
 # A run of closing marks, the quotes and brackets after it, then white space; East Asian marks need no space.
 _END = re.compile(r"[.!?…]+[\"'”’»)\]*_`]*(?=\s)|[。！？]+[」』”]*")
@@ -54,62 +47,20 @@ class Unit:
 
 
 def units(text: str) -> list[Unit]:
-    """The units of a text in order; they do not overlap, and no word outside list and heading marks is left out."""
+    """The units of a text in order; they do not overlap, and no word outside list and heading marks is left out.
+
+    Code takes in a sentence right before it that ends in a colon ("Import from a backup:"): each is the other's sense.
+    """
     found: list[Unit] = []
-    pending: list[tuple[int, int]] = []
-
-    def flush(kind: UnitKind = "sentence") -> None:
-        if pending:
-            start, end = pending[0][0], pending[-1][1]
-            spans = _sentences(text, start, end) if kind == "sentence" else [_trimmed(text, start, end)]
-            found.extend(Unit(a, b, kind) for a, b in spans if a < b)
-            pending.clear()
-
-    fence, in_list, in_code, after_blank = "", False, False, True
-    for start, end in _lines(text):
-        line = text[start:end]
-        blank = not line.strip()
-        if fence:
-            pending.append((start, end))
-            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                flush("code")
-                fence = ""
+    for block in blocks(text):
+        if block.kind == "prose":
+            found.extend(Unit(a, b, "sentence") for a, b in _sentences(text, block.start, block.end) if a < b)
             continue
-        if in_code and not (blank or _INDENTED.match(line)):
-            flush("code")
-            in_code = False
-        if in_code:
-            pending.append((start, end))
-        elif blank:
-            flush()
-        elif opened := _FENCE.match(line):
-            flush()
-            fence = opened[1]
-            pending.append((start, end))
-        elif _RULE.match(line):
-            flush("heading" if len(pending) == 1 and not after_blank else "sentence")
-        elif marked := _HEADING.match(line):
-            flush()
-            pending.append((start + marked.end(), end))
-            flush("heading")
-        elif _ROW.match(line):
-            flush()
-            if not _ROW_RULE.match(line):
-                pending.append((start, end))
-                flush("row")
-        elif item := _ITEM.match(line):
-            flush()
-            in_list = True
-            pending.append((start + item.end(), end))
-        elif after_blank and not in_list and _INDENTED.match(line):
-            flush()
-            in_code = True
-            pending.append((start, end))
-        else:
-            in_list = in_list and (line[0] in " \t" or not after_blank)
-            pending.append((start, end))
-        after_blank = blank
-    flush("code" if fence or in_code else "sentence")
+        start, end = _trimmed(text, block.start, block.end)
+        if block.kind == "code" and found and found[-1].kind == "sentence" and text[found[-1].end - 1] == ":":
+            start = found.pop().start
+        if start < end:
+            found.append(Unit(start, end, block.kind))
     return found
 
 
@@ -135,13 +86,6 @@ def _within(text: str, start: int, end: int, most_words: int) -> Iterator[tuple[
     words = [match.start() for match in re.finditer(r"\S+", text[start:end])]
     firsts = [start + offset for offset in words[::most_words]] or [start]
     yield from zip(firsts, [*firsts[1:], end], strict=True)
-
-
-def _lines(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for line in text.splitlines(keepends=True):
-        yield start, start + len(line)
-        start += len(line)
 
 
 def _sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag_assets.models.embedded.reader.sentences import Unit, clauses, units
 
 
-def texts(text):
+def texts(text: str) -> list[str]:
     return [text[unit.start : unit.end] for unit in units(text)]
 
 
@@ -86,7 +86,7 @@ def test_markdown_blocks_are_units():
         ("code", "```bash\npip install x. Then\nrun it\n```"),
         ("row", "| key | value |"),
         ("row", "| port | 3000 |"),
-        ("sentence", "> quoted text"),
+        ("sentence", "quoted text"),
         ("sentence", "Last words"),
     ]
 
@@ -96,10 +96,23 @@ def test_restructuredtext_titles_and_literal_blocks_are_units():
     found = [(unit.kind, text[unit.start : unit.end]) for unit in units(text)]
     assert found == [
         ("heading", "Title"),
-        ("sentence", "Use it so::"),
-        ("code", "import x\n    x.run()"),
+        ("code", "Use it so::\n\n    import x\n    x.run()"),
         ("sentence", "Done."),
     ]
+
+
+def test_labels_and_images_are_never_quoted():
+    text = '> [!NOTE]\n> Mind the gap.\n\n!!! warning "Care"\n    Back up first.\n\n    Then go.\n\n![a view](x.png)\n'
+    assert [text[unit.start : unit.end] for unit in units(text) if unit.kind != "heading"] == [
+        "Mind the gap.",
+        "Back up first.",
+        "Then go.",
+    ]
+
+
+def test_code_takes_in_the_sentence_that_leads_to_it():
+    text = "Be careful. Import from a backup:\n\n```\nimport < backup\n```"
+    assert texts(text) == ["Be careful.", "Import from a backup:\n\n```\nimport < backup\n```"]
 
 
 def test_a_fence_that_is_never_closed_is_code_to_the_end():
