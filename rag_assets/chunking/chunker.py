@@ -127,10 +127,15 @@ class _Finisher:
         middle, quarter = span.start + length // 2, span.start + length // 4
         found = max(self._document.text.rfind(mark, quarter, middle) for mark in "\n ")
         cut = found + 1 if found >= 0 else middle
-        return (
-            replace(span, end=cut, blocks=tuple(block for block in blocks if block.start < cut)),
-            replace(span, start=cut, blocks=tuple(block for block in blocks if block.end > cut)),
-        )
+        return _part(span, span.start, cut), _part(span, cut, span.end)
+
+
+def _part(span: Span, start: int, end: int) -> Span:
+    """What `span` has between two offsets; empty where that is text of no block."""
+    blocks = tuple(block for block in span.blocks if block.start < end and block.end > start)
+    if not blocks:
+        return replace(span, end=span.start)
+    return replace(span, start=max(start, blocks[0].start), end=min(end, blocks[-1].end), blocks=blocks)
 
 
 def _without_overlap(span: Span) -> Span:

@@ -82,7 +82,8 @@ class Packer:
         tokens = self._ruler.count(span.start, span.end)
         if not self._limit < tokens <= self._limit + _NEAR_TOKENS:
             return tokens <= self._limit
-        return self._tokenizer.count(self._ruler.text[span.start : span.end]) <= self._limit
+        text = self._ruler.text[span.start : span.end].strip("\n").rstrip()
+        return self._tokenizer.count(text) <= self._limit
 
     def _lead_tokens(self, span: Span) -> int:
         head = self._tokenizer.count(span.table_head) if span.table_head else 0
@@ -115,7 +116,8 @@ class Packer:
             alone = Span(body.start, body.end, (body,))
             if body.kind in WHOLE and self._fits_bare(alone):
                 return [*self._place_lead(lead), alone]
-            if self._measure(lead[0], lead[-1]) > self._limit // 2:
+            # The stretch up to the body may be long without a long lead: a comment that is in no block, say.
+            if self._ruler.count(lead[0].start, body.start) > self._limit // 2:
                 return [*self._place_lead(lead), *self._place([body])]
         return self._split(lead, body)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 # Only white space that every tokenizer parts words at: BERT's drops a vertical tab, for one, and joins its neighbours.
 _WORD = re.compile(r"[^ \t\r\n]+")
 _BETWEEN = np.array([ord(character) for character in " \t\r\n"], np.uint32)
-_WORDS_MAX = 200_000
+_WORDS_MAX = 100_000
 _WORD_LENGTH_MAX = 200
 
 

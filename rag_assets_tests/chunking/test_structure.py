@@ -130,6 +130,14 @@ def test_text_without_spaces_is_cut_at_its_sentences(tokenizer: Tokenizer):
     assert all(chunk.text.endswith("。") for chunk in chunks)
 
 
+def test_text_of_no_block_between_a_heading_and_its_text_makes_no_chunk(tokenizer: Tokenizer):
+    for words in (20, 60, 200):
+        made = document([heading("Alone"), sentences(9)], gap=f"\n\n<!-- {'word ' * words}-->\n\n")
+        chunks = chunks_of(made, tokenizer)
+        assert chunks[0].text.startswith("## Alone") and chunks[-1].text.endswith(".")
+        assert all("Alone" in chunk.text or "Sentence" in chunk.text for chunk in chunks)
+
+
 @pytest.mark.parametrize("word", ["QUJD/x9+", "deadbeef", "ｶﾀｶﾅ", "🙂"])
 def test_a_word_without_end_is_cut_and_nothing_is_lost(word: str, tokenizer: Tokenizer):
     chunks = chunks_of([("paragraph", word * 4_000, 0)], tokenizer)
