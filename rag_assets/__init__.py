@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "read", "search"]
 
 
-def read(
-    table: Literal["raw_documents", "chunks"], *, source: str, config_file: Path | None = None
-) -> pa.Table:
+def read(table: Literal["raw_documents", "chunks"], *, source: str, config_file: Path | None = None) -> pa.Table:
     """The rows of one source's table as Arrow. Raises `UnknownSourceError` and `ConfigurationError`."""
     from rag_assets.project import Project
 

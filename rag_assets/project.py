@@ -7,7 +7,8 @@ and notebooks all hold a `Project` and nothing below it reads settings of its ow
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class Project:
     """The parts of one project. `close` it when it is no longer needed, or use it in a `with` statement."""
 
     settings: Settings
+    _closing: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     @classmethod
     def open(cls, config_file: Path | None = None, environment: Mapping[str, str] | None = None) -> Project:
@@ -69,15 +71,16 @@ class Project:
         from rag_assets.chunking import CHUNKER
         from rag_assets.documents.parsing import SUPPORTED_SUFFIXES, parser_for
         from rag_assets.ingestion import Generation
+        from rag_assets.models.catalog import embedding_model
+        from rag_assets.models.embedding_space import embedding_space
 
-        with self.embedder() as embedder:
-            return Generation(
-                parsers=",".join(sorted({str(parser_for(f"x{suffix}")) for suffix in SUPPORTED_SUFFIXES})),
-                chunker=CHUNKER,
-                tokenizer=embedder.tokenizer.name,
-                chunking=self.settings.chunking,
-                space=embedder.space,
-            )
+        return Generation(
+            parsers=",".join(sorted({str(parser_for(f"x{suffix}")) for suffix in SUPPORTED_SUFFIXES})),
+            chunker=CHUNKER,
+            tokenizer=embedding_model(self.settings.models.embedding).tokenizer,
+            chunking=self.settings.chunking,
+            space=embedding_space(self.settings.models),
+        )
 
     def embedder(self, usage: UsageSink | None = None, client: openai.OpenAI | None = None) -> Embedder:
         """The configured embedding model; its calls are recorded in `usage`, and go through `client` if one is given."""
@@ -122,7 +125,7 @@ class Project:
         models = self.settings.models.model_copy(update={"embedding": embedding})
         return Retriever(
             table=self.store.open_at(snapshot.table, snapshot.version),
-            embedder=Embedder(models, usage),
+            embedder=self._closing.enter_context(Embedder(models, usage)),
             settings=RetrievalSettings.model_validate(release.retrieval),
             denied=self.ledger.denied,
             configured_sources=frozenset(self.settings.sources),
@@ -141,7 +144,7 @@ class Project:
         return AnswerPipeline(
             release=release.release_id,
             retriever=self.retriever(release, usage),
-            chat=ChatModel(models, usage),
+            chat=self._closing.enter_context(ChatModel(models, usage)),
             prompts=Prompts(**release.prompts),
             settings=AnsweringSettings.model_validate(release.answering),
             observers=tuple(observers),
@@ -186,6 +189,7 @@ class Project:
 
     def close(self) -> None:
         """Closes what was opened."""
+        self._closing.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
 

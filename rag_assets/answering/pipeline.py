@@ -63,7 +63,10 @@ class AnswerPipeline:
         if not passages:
             return None
         rendered = render_passages(
-            [PromptPassage(n=n, title=_heading(hit), text=hit.text) for n, hit in enumerate(passages, start=1)]
+            [
+                PromptPassage(n=n, title=_heading(hit), text=hit.text, score=hit.score)
+                for n, hit in enumerate(passages, start=1)
+            ]
         )
         messages = self.prompts.messages(passages=rendered, question=render_question(question))
         with observed(self.observers, "generate", answer_id) as step:

@@ -142,7 +142,7 @@ def embeddings(
         chunk_table = opened.store.chunks(name)
         version = chunks_version(name, chunk_table, opened.generation)
         require(opened.ledger, [TOKEN_BUDGET], subject_of_chunks(name, version))
-        sink = opened.ledger.usage_sink(run_id=context.run_id, source=name, asset="embeddings")
+        sink = opened.ledger.usage_sink(run_id=context.run.run_id, source=name, asset="embeddings")
         meter = UsageMeter([sink])
         space = opened.generation.space
         table = opened.store.embeddings(space.name, space.dimension)

@@ -59,7 +59,7 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
             retrieval=opened.settings.retrieval,
             answering=opened.settings.answering,
             present_documents=present_documents(opened),
-            served_by=f"run {context.run_id}",
+            served_by=f"run {context.run.run_id}",
         )
         if result.retracted:
             context.log.warning(f"{result.release.release_id} was rolled back by a person and does not serve again.")

@@ -108,5 +108,12 @@ def _first_error(result: dg.ExecuteInProcessResult) -> str | None:
             failure = event.step_failure_data
             if failure.user_failure_data and failure.user_failure_data.description:
                 return str(failure.user_failure_data.description)
-            return failure.error.message.strip() if failure.error else f"Step {event.step_key} failed."
+            return _innermost(failure.error) if failure.error else f"Step {event.step_key} failed."
     return None
+
+
+def _innermost(error: Any) -> str:
+    """The message of the error at the bottom: what is above it only says that retries were used up."""
+    while error.cause is not None:
+        error = error.cause
+    return str(error.message).strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +39,14 @@ def _from_env_file(file: Path) -> str | None:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance in `dagster_home`, made on first use with the project's `dagster.yaml`."""
+    """The instance in `dagster_home`, made on first use with the project's `dagster.yaml`, else the shipped one."""
     home = dagster_home(settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        shipped = settings.root / INSTANCE_FILE
-        if shipped.is_file() and not (home / INSTANCE_FILE).exists():
-            shutil.copyfile(shipped, home / INSTANCE_FILE)
+        if not (home / INSTANCE_FILE).exists():
+            own = settings.root / INSTANCE_FILE
+            shipped = (files("rag_assets.cli") / INSTANCE_FILE).read_text("utf-8")
+            (home / INSTANCE_FILE).write_text(own.read_text("utf-8") if own.is_file() else shipped, "utf-8")
     except OSError as error:
         raise ConfigurationError(
             f"{HOME_VARIABLE} {home} cannot be written: {error.strerror}.", fix="Choose another folder."

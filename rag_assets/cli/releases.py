@@ -11,7 +11,9 @@ from rag_assets.cli.output import JsonOption, print_json
 if TYPE_CHECKING:
     from rag_assets.ledger import Release
 
-app = typer.Typer(help="List and show releases, and go back to an earlier one.", no_args_is_help=True)
+app = typer.Typer(
+    help="List and show releases, and go back to an earlier one.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("list")

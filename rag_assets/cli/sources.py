@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rag_assets.project import Project
 
-app = typer.Typer(help="List, add, remove and validate sources.", no_args_is_help=True)
+app = typer.Typer(help="List, add, remove and validate sources.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")

@@ -16,7 +16,8 @@ from rag_assets import schemas
 from rag_assets.fingerprints import data_version
 from rag_assets.ingestion.results import EmbeddingsResult, Progress, no_progress
 from rag_assets.ledger import Ledger
-from rag_assets.models.embedder import EmbeddedBatch, Embedder, EmbeddingSpace
+from rag_assets.models.embedder import EmbeddedBatch, Embedder
+from rag_assets.models.embedding_space import EmbeddingSpace
 from rag_assets.models.usage import UsageMeter
 from rag_assets.store import Table
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rag_assets.config import ChunkingSettings
 from rag_assets.fingerprints import fingerprint
-from rag_assets.models.embedder import EmbeddingSpace
+from rag_assets.models.embedding_space import EmbeddingSpace
 
 ID_LENGTH = 12
 
