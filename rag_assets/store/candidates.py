@@ -50,7 +50,7 @@ class Candidates:
 def find_candidates(
     handle: LanceTable, *, unit: np.ndarray | None, terms: Sequence[str], where: str | None, settings: RetrievalSettings
 ) -> Candidates:
-    """The `settings.candidates` best rows by `unit` (unless None) and by `terms` (if any), among those `where` allows."""
+    """The `settings.candidates` best rows by `unit` (if not None) and by `terms` (if any) that `where` allows."""
     found = Candidates()
     with ThreadPoolExecutor(max_workers=1) as pool:
         # LanceDB releases the interpreter: the two sides run at the same time.

@@ -45,12 +45,14 @@ def convex_combination(
     """
     phrases = phrases or {}
     total = 1.0 + phrase_weight
-    best = max(text.values(), default=0.0)
-    cosine_weight, phrase_share = vector_weight / total, phrase_weight / total
-    bm25_weight = (1.0 - vector_weight) / total / best if best > 0.0 else 0.0
+    # BM25 is never negative; a best of 0 is divided by 1.
+    best = max(text.values(), default=0.0) or 1.0
     return {
-        chunk_id: cosine_weight * min(max(vector.get(chunk_id, 0.0), 0.0), 1.0)
-        + bm25_weight * text.get(chunk_id, 0.0)
-        + phrase_share * phrases.get(chunk_id, 0.0)
+        chunk_id: (
+            vector_weight * min(max(vector.get(chunk_id, 0.0), 0.0), 1.0)
+            + (1.0 - vector_weight) * (text.get(chunk_id, 0.0) / best)
+            + phrase_weight * phrases.get(chunk_id, 0.0)
+        )
+        / total
         for chunk_id in vector.keys() | text.keys()
     }

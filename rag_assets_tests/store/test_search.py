@@ -1,0 +1,259 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from rag_assets.config import RetrievalSettings
+from rag_assets.errors import QueryError
+from rag_assets.fingerprints import document_id
+from rag_assets.store import Store, search
+
+DIMENSION = 8
+TEXTS = {
+    "pumps": "The pump moves water from the well to the tank.",
+    "valves": "A valve stops the water when the tank is full.",
+    "bread": "Bread rises because yeast makes gas.",
+    "yeast": "Yeast eats sugar; the baker waits an hour.",
+    "nothing": "",
+}
+
+
+def axis(number: int) -> np.ndarray:
+    vector = np.zeros(DIMENSION, dtype=np.float32)
+    vector[number] = 1.0
+    return vector
+
+
+def row(name: str, text: str, vector: np.ndarray, *, source: str = "garden", title: str = "") -> dict[str, Any]:
+    return {
+        "chunk_id": f"chunk-{name}",
+        "document_id": document_id(source, name),
+        "source": source,
+        "uri": f"{name}.md",
+        "title": title,
+        "ordinal": 0,
+        "document_chunks": 1,
+        "text": text,
+        "input_hash": name,
+        "token_count": 9,
+        "heading_path": ["Top", name],
+        "start_offset": 0,
+        "end_offset": len(text),
+        "page": 3,
+        "allowed_groups": [],
+        "document_hash": f"hash-{name}",
+        "row_hash": name,
+        "body": text,
+        "vector": vector,
+    }
+
+
+class Index:
+    """A vector index table in a folder, written and opened as the product does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(str(folder / "lancedb"), lock_dir=folder / "locks")
+        self.table = self.store.vector_index("test", DIMENSION)
+
+    def write(self, rows: list[dict[str, Any]]) -> Any:
+        self.table.apply(pa.Table.from_pylist(rows, schema=self.table.schema), [])
+        self.table.ensure_indices()
+        return self.open()
+
+    def open(self, version: int | None = None) -> Any:
+        return self.store.open_at(self.table.name, version or self.table.version())
+
+
+@pytest.fixture
+def index(tmp_path) -> Index:
+    return Index(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def handle(tmp_path_factory) -> Iterator[Any]:
+    rows = [row(name, text, axis(number)) for number, (name, text) in enumerate(TEXTS.items())]
+    rows.append(row("kiln", "The kiln fires clay.", axis(5), source="o'brien", title="Water proofing"))
+    yield Index(tmp_path_factory.mktemp("search")).write(rows)
+
+
+def names(hits) -> list[str]:
+    return [hit.chunk_id.removeprefix("chunk-") for hit in hits]
+
+
+def settings(**changes: Any) -> RetrievalSettings:
+    return RetrievalSettings(**{"k": 10, **changes})
+
+
+def test_a_hit_is_the_whole_row_with_its_scores(handle):
+    best = search(handle, query="the pump", vector=3 * axis(0), settings=settings())[0]
+    assert (best.uri, best.source, best.text, best.document_hash) == (
+        "pumps.md",
+        "garden",
+        TEXTS["pumps"],
+        "hash-pumps",
+    )
+    assert (best.heading_path, best.page, best.ordinal, best.end_offset) == (("Top", "pumps"), 3, 0, len(best.text))
+    assert best.document_id == document_id("garden", "pumps")
+    assert best.vector_score == pytest.approx(1.0)
+    assert best.text_score is not None and best.text_score > 0
+    assert 0 < best.score <= 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"fusion": "rrf"}, {"mode": "vector"}])
+def test_the_vector_side_finds_what_shares_no_word(handle, changes):
+    assert names(search(handle, query="dough", vector=axis(2), settings=settings(**changes)))[0] == "bread"
+
+
+@pytest.mark.parametrize("changes", [{}, {"fusion": "rrf"}, {"mode": "text"}])
+def test_the_text_side_finds_other_forms_of_a_word(handle, changes):
+    assert names(search(handle, query="pumps", vector=axis(7), settings=settings(**changes)))[0] == "pumps"
+
+
+def test_full_text_needs_no_vector_and_vector_search_no_word(handle):
+    text = search(handle, query="water", vector=None, settings=settings(mode="text"))
+    assert set(names(text)) == {"pumps", "valves", "kiln"}
+    assert all(hit.vector_score is None for hit in text)
+    vector = search(handle, query="!?", vector=axis(3), settings=settings(mode="vector"))
+    assert names(vector)[0] == "yeast" and all(hit.text_score is None for hit in vector)
+
+
+def test_the_title_is_searched_with_its_weight(handle):
+    with_title = search(handle, query="proofing", vector=None, settings=settings(mode="text"))
+    assert names(with_title) == ["kiln"]
+    assert search(handle, query="proofing", vector=None, settings=settings(mode="text", title_weight=0)) == []
+
+
+def test_a_passage_that_only_its_words_found_gets_its_true_cosine(handle):
+    hits = search(handle, query="valve", vector=axis(0) + axis(1), settings=settings(candidates=1))
+    assert {name: hit.vector_score for name, hit in zip(names(hits), hits, strict=True)}["valves"] == pytest.approx(
+        0.5**0.5
+    )
+
+
+def test_feedback_brings_what_resembles_the_best_passage(index):
+    question, neighbour, stranger = axis(0), axis(1), axis(2)
+    handle = index.write(
+        [
+            row("best", "a", question + neighbour),
+            row("resembles", "b", neighbour),
+            row("other", "c", 0.1 * question + stranger),
+        ]
+    )
+    plain = search(handle, query="x", vector=question, settings=settings(feedback_weight=0))
+    assert names(plain) == ["best", "other", "resembles"]
+    moved = search(handle, query="x", vector=question, settings=settings(feedback_weight=0.5))
+    assert names(moved) == ["best", "resembles", "other"]
+    assert moved[1].vector_score == pytest.approx(0.0)
+
+
+def test_neighbouring_words_decide_between_equals(index):
+    rows = [
+        row("apart", "blue is the sea and the moon", axis(0)),
+        row("pair", "the sea is under the blue moon", axis(0)),
+    ]
+    handle = index.write(rows + [row(str(number), "sand", axis(3)) for number in range(5)])
+    hits = search(handle, query="blue moon", vector=axis(0), settings=settings(feedback_weight=0))
+    assert names(hits)[:2] == ["pair", "apart"]
+    level = search(handle, query="blue moon", vector=axis(0), settings=settings(feedback_weight=0, phrase_weight=0))
+    assert names(level)[:2] == ["apart", "pair"] and level[0].score == level[1].score
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
+def test_denied_and_other_sources_take_nobodys_place(index, mode):
+    rows = [row(f"denied-{number}", "water water", axis(0)) for number in range(5)]
+    rows += [row(f"closed-{number}", "water water", axis(0), source="closed") for number in range(5)]
+    handle = index.write([*rows, row("open", "water and a lot of other words", axis(0) + axis(1))])
+    hits = search(
+        handle,
+        query="water",
+        vector=axis(0),
+        settings=settings(mode=mode, k=1, candidates=1),
+        denied_documents={document_id("garden", f"denied-{number}") for number in range(5)},
+        denied_sources={"closed"},
+    )
+    assert names(hits) == ["open"]
+
+
+def test_sources_narrow_the_search(handle):
+    found = search(handle, query="water", vector=axis(0), settings=settings(), sources=["o'brien", "no such source"])
+    assert names(found) == ["kiln"]
+    assert search(handle, query="water", vector=axis(0), settings=settings(), sources=[]) == []
+    denied = search(handle, query="water", vector=axis(0), settings=settings(), denied_sources=["o'brien"])
+    assert "kiln" not in names(denied) and len(denied) == len(TEXTS)
+
+
+HOSTILE = [
+    '"unclosed "quotes',
+    "[a:b]{c}(d AND (e OR",
+    "body:water~2^3 +pump -tank *",
+    "'; DROP TABLE chunks; --",
+    "title:\\",
+    "😀 🚰",
+    "wa\0ter",
+    "\ud800 water \udfff",
+    "the of and is",
+    "水 井 泵",
+    "water " * 200_000,
+    "x" * 1_000_000,
+]
+
+
+@pytest.mark.parametrize("changes", [{}, {"fusion": "rrf"}, {"mode": "text"}, {"mode": "vector"}])
+@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: ascii(query[:20]))
+def test_hostile_queries_find_or_find_nothing(handle, query, changes):
+    hits = search(handle, query=query, vector=axis(0), settings=settings(**changes))
+    assert changes == {"mode": "text"} or hits[0].chunk_id == "chunk-pumps"
+
+
+@pytest.mark.parametrize(
+    ("query", "vector", "problem"),
+    [
+        ("", axis(0), "empty"),
+        ("water", None, "no vector"),
+        ("water", np.ones(3), "3 dimensions"),
+        ("water", np.zeros(DIMENSION), "zero or not finite"),
+        ("water", np.full(DIMENSION, np.nan), "zero or not finite"),
+    ],
+)
+def test_what_cannot_be_searched_for_is_one_clear_error(handle, query, vector, problem):
+    with pytest.raises(QueryError, match=problem):
+        search(handle, query=query, vector=vector, settings=settings())
+
+
+def test_equal_passages_come_in_the_order_of_their_ids(index):
+    handle = index.write([row(name, "water", axis(0)) for name in ("d", "b", "a", "c")])
+    for changes in ({}, {"fusion": "rrf"}, {"mode": "text"}, {"mode": "vector"}):
+        assert names(search(handle, query="water", vector=axis(0), settings=settings(**changes))) == [
+            "a",
+            "b",
+            "c",
+            "d",
+        ]
+
+
+def test_k_and_min_score_bound_what_comes_back(handle):
+    assert len(search(handle, query="water", vector=axis(0), settings=settings(k=2))) == 2
+    assert names(search(handle, query="pump", vector=axis(0), settings=settings(min_score=0.5))) == ["pumps"]
+
+
+def test_a_pinned_version_is_searched_as_it_was(index):
+    index.write([row("old", "water", axis(0))])
+    version = index.table.version()
+    index.write([row("new", "water", axis(0))])
+    assert names(search(index.open(version), query="water", vector=axis(0), settings=settings())) == ["old"]
+    assert set(names(search(index.open(), query="water", vector=axis(0), settings=settings()))) == {"new", "old"}
+
+
+def test_rows_that_no_index_holds_yet_are_found(index):
+    index.write([row("old", "water", axis(0))])
+    index.table.apply(pa.Table.from_pylist([row("new", "fire", axis(1))], schema=index.table.schema), [])
+    hits = search(index.open(), query="fire", vector=axis(1), settings=settings())
+    assert names(hits)[0] == "new" and hits[0].text_score
+
+
+def test_searching_writes_nothing_to_stderr(handle, capfd):
+    search(handle, query="water", vector=axis(0), settings=settings())
+    assert capfd.readouterr().err == ""
