@@ -17,6 +17,11 @@ over all questions, each scored by weights from the half that it is not in. Coun
 a hit is a quote that contains a gold answer as a string. Refusal: a mix of every question's right case and, by the
 parity of the question id's hash, its other or its same case; a positive is a call of "not answerable", true where
 the case is other or same. The threshold is the largest share of refusals with precision of .95 on the tuning half.
+
+Measured with int8 vectors (hit of one whole sentence; of one span of at most 40 words, median 27 words; refusal
+precision at recall): shipped weights on the testing half .841; .831; .937 at .931 (n = 479, ± .033); cross-fitted on
+all .854; .837; .953 at .908 (n = 1,190, ± .020). The weights never saw the half that they are reported on, but which
+features there are was decided with cross-fitted figures over both halves in sight, so expect a little less elsewhere.
 """
 
 from __future__ import annotations
