@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,7 +34,7 @@ class _Section(BaseModel):
 class FilesSource(_Section):
     """A folder, or any fsspec URL (`s3://bucket/prefix`), read by the `files` connector."""
 
-    connector: Literal["files"] = "files"
+    connector: Literal["files"] = Field(default="files", description="What lists and loads the documents.")
     path: str = Field(min_length=1, description="A folder, relative to the configuration file, or an fsspec URL.")
     include: tuple[str, ...] = Field(default=("**/*",), description="Glob patterns a file must match one of.")
     exclude: tuple[str, ...] = Field(default=(), description="Glob patterns a file must match none of.")
@@ -52,44 +54,44 @@ SourceSettings = FilesSource
 class ProviderSettings(_Section):
     """A provider of models that speaks the OpenAI wire protocol."""
 
-    kind: Literal["openai", "embedded"] = "openai"
+    kind: Literal["openai", "embedded"] = Field(default="openai", description="Over HTTP, or in this process.")
     base_url: str | None = Field(default=None, description="Root of the API, for OpenAI-compatible servers.")
     api_key_env: str | None = Field(default="OPENAI_API_KEY", description="Environment variable that holds the key.")
-    organization: str | None = None
-    timeout_seconds: float = Field(default=60.0, gt=0)
-    max_retries: int = Field(default=4, ge=0, le=20)
-    max_concurrency: int = Field(default=4, ge=1, le=256)
+    organization: str | None = Field(default=None, description="OpenAI organization that is billed.")
+    timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait for one request.")
+    max_retries: int = Field(default=4, ge=0, le=20, description="Tries after the first, with growing waits.")
+    max_concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
 
 
 class EmbeddingSettings(_Section):
     """The model that turns chunks and questions into vectors."""
 
-    provider: str = "embedded"
-    model: str = "all-MiniLM-L6-v2"
+    provider: str = Field(default="embedded", description="A name below models.providers, `openai` or `embedded`.")
+    model: str = Field(default="all-MiniLM-L6-v2", description="The model's name as its provider knows it.")
     precision: Literal["fp32", "int8"] | None = Field(default=None, description="Embedded models only.")
     dimension: int | None = Field(default=None, gt=0, le=65_536, description="Needed for models unknown here.")
     max_input_tokens: int | None = Field(default=None, gt=0, description="Needed for models unknown here.")
     tokenizer: str | None = Field(default=None, description="`cl100k_base`, `o200k_base` or a tokenizer.json path.")
-    query_prefix: str = ""
-    document_prefix: str = ""
-    batch_size: int = Field(default=64, ge=1, le=2_048)
+    query_prefix: str = Field(default="", description="Put in front of every question, for models that want one.")
+    document_prefix: str = Field(default="", description="Put in front of every chunk.")
+    batch_size: int = Field(default=64, ge=1, le=2_048, description="The most texts of one request.")
 
 
 class ChatSettings(_Section):
     """The model that answers."""
 
-    provider: str = "embedded"
-    model: str = "extractive-reader"
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    max_output_tokens: int = Field(default=600, gt=0)
-    seed: int | None = 0
+    provider: str = Field(default="embedded", description="A name below models.providers, `openai` or `embedded`.")
+    model: str = Field(default="extractive-reader", description="The model's name as its provider knows it.")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 answers alike every time, where it is heeded.")
+    max_output_tokens: int = Field(default=600, gt=0, description="The longest answer.")
+    seed: int | None = Field(default=0, description="Sent to providers that take one.")
 
 
 class Price(_Section):
     """US dollars per million tokens."""
 
-    input_usd: float = Field(ge=0)
-    output_usd: float = Field(default=0.0, ge=0)
+    input_usd: float = Field(ge=0, description="For a million tokens read.")
+    output_usd: float = Field(default=0.0, ge=0, description="For a million tokens written.")
 
 
 class ModelSettings(_Section):
@@ -134,8 +136,8 @@ class ChunkingSettings(_Section):
 class RetrievalSettings(_Section):
     """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults."""
 
-    mode: Literal["hybrid", "vector", "text"] = "hybrid"
-    fusion: Literal["convex", "rrf"] = "convex"
+    mode: Literal["hybrid", "vector", "text"] = Field(default="hybrid", description="Which sides search.")
+    fusion: Literal["convex", "rrf"] = Field(default="convex", description="How hybrid joins them: scores, or ranks.")
     vector_weight: float = Field(
         default=0.7, ge=0, le=1, description="Convex fusion: part of the cosine; BM25 has the rest."
     )
@@ -154,7 +156,7 @@ class AnsweringSettings(_Section):
     """How an answer is made from passages; part of a release."""
 
     passages: int = Field(default=4, ge=1, le=50, description="Passages put into the prompt.")
-    max_question_characters: int = Field(default=4_000, ge=1)
+    max_question_characters: int = Field(default=4_000, ge=1, description="A longer question is refused.")
 
 
 class CheckSettings(_Section):
@@ -170,7 +172,7 @@ class StoreSettings(_Section):
     """Where the tables are."""
 
     uri: str | None = Field(default=None, description="A folder or object-store URL; default `<data_dir>/lancedb`.")
-    lock_timeout_seconds: float = Field(default=600.0, ge=0)
+    lock_timeout_seconds: float = Field(default=600.0, ge=0, description="Longest wait for another writer.")
 
 
 class LedgerSettings(_Section):
@@ -182,8 +184,8 @@ class LedgerSettings(_Section):
 class Settings(_Section):
     """The whole configuration. `root` is the folder relative paths start from."""
 
-    version: Literal[1] = 1
-    data_dir: str = ".rag_assets"
+    version: Literal[1] = Field(default=1, description="Version of this format.")
+    data_dir: str = Field(default=".rag_assets", description="Folder of everything the project writes.")
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     models: ModelSettings = ModelSettings()
     chunking: ChunkingSettings = ChunkingSettings()
@@ -310,12 +312,19 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{file} is not UTF-8 text.", fix="Save it as UTF-8.") from None
 
 
-def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def _loaded_yaml(text: str) -> Any:
+    """What `text` holds. Remembered, because a run reads the same file for each of its steps."""
     from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        loaded = YAML(typ="safe", pure=True).load(text)
+        loaded = deepcopy(_loaded_yaml(text))
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 
 import pytest
 
@@ -21,9 +20,7 @@ def wordpiece() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def bytepair() -> Tokenizer:
-    with warnings.catch_warnings():  # bpe_openai opens its data by a function that importlib has deprecated
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return load_tokenizer("cl100k_base")
+    return load_tokenizer("cl100k_base")
 
 
 @pytest.fixture(scope="session", params=["wordpiece", "bytepair"])
