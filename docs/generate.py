@@ -23,8 +23,8 @@ def configuration_page() -> str:
         "# Configuration reference",
         "",
         "Every key of `rag_assets.yaml`. Each can also be set in the environment, which goes first:",
-        "`RAG_ASSETS__CHUNKING__MAX_TOKENS=200`. The file is found by `--config`, by `RAG_ASSETS_CONFIG`, or as the nearest",
-        "`rag_assets.yaml` upwards from the working folder; relative paths in it start at its own folder.",
+        "`RAG_ASSETS__CHUNKING__MAX_TOKENS=200`. The file is found by `--config`, by `RAG_ASSETS_CONFIG`, or as the",
+        "nearest `rag_assets.yaml` upwards from the working folder; relative paths in it start at its own folder.",
     ]
     return "\n".join([*lines, *_section("", Settings)]) + "\n"
 

@@ -83,7 +83,7 @@ class Project:
         )
 
     def embedder(self, usage: UsageSink | None = None, client: openai.OpenAI | None = None) -> Embedder:
-        """The configured embedding model; its calls are recorded in `usage`, and go through `client` if one is given."""
+        """The configured embedding model; its calls are recorded in `usage`, and go through `client` if given."""
         from rag_assets.models.embedder import Embedder
 
         return Embedder(self.settings.models, usage, client)

@@ -18,24 +18,14 @@ INSTANCE_FILE = "dagster.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME from the environment or from `.env` beside the configuration, else `<data_dir>/dagster`."""
-    named = os.environ.get(HOME_VARIABLE) or _from_env_file(settings.root / ".env")
+    """DAGSTER_HOME from the environment (which `.env` is part of by now), else `<data_dir>/dagster`."""
+    named = os.environ.get(HOME_VARIABLE)
     home = Path(named).expanduser() if named else settings.data_path / "dagster"
     if not home.is_absolute():
         raise ConfigurationError(
             f"{HOME_VARIABLE} is {str(home)!r}, and Dagster needs an absolute path.", fix=f"Set it to {home.resolve()}"
         )
     return home
-
-
-def _from_env_file(file: Path) -> str | None:
-    if not file.is_file():
-        return None
-    for line in file.read_text("utf-8").splitlines():
-        key, separator, value = line.partition("=")
-        if separator and key.strip() == HOME_VARIABLE:
-            return value.strip().strip("'\"") or None
-    return None
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
