@@ -72,6 +72,7 @@ def sync_raw_documents(
                 name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
             )
             tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
+            ledger.release_hold(name)
         _settle_failures(name, ledger, tally, listed)
         return _result(name, table, tally, removed=len(removed), listed=len(listed))
 
@@ -201,10 +202,13 @@ def _row(
 
 
 def _settle_failures(name: str, ledger: Ledger, tally: _Tally, listed: dict[str, Listed]) -> None:
-    """Failures end when the document loads again or is no longer there."""
-    recorded = [failure.uri for failure in ledger.failures(name) if failure.stage in ("load", "parse")]
+    """Failures end when the document loads again, and those of any stage when it is no longer there."""
     loaded = set(tally.loaded_uris)
-    over = [uri for uri in recorded if uri in loaded or uri not in listed]
+    over = [
+        failure.uri
+        for failure in ledger.failures(name)
+        if failure.uri not in listed or (failure.uri in loaded and failure.stage in ("load", "parse"))
+    ]
     if over:
         ledger.clear_failures(name, over)
 
