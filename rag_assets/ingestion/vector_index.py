@@ -6,7 +6,7 @@ with that chunk's vector from the embeddings table all the same: the table is th
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ COMPLETENESS_COLUMNS = [*STATE_COLUMNS, "document_hash", "ordinal", "document_ch
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
+    doubled: list[str]
     upserts: list[str]
     deletes: list[str]
     added: int
@@ -42,7 +43,9 @@ def sync_vector_index(
     """Brings the index rows of source `name` in step with its chunks, document by document, if it has its vectors."""
     with index.lock():
         difference = _compare(name, chunks, embeddings, index)
-        commits = 0
+        # Rows that another writer doubled behind the lock go first: the merge would change both. A release reads its
+        # pinned version, and the next run adds them if this one ends here.
+        commits = index.apply(None, difference.doubled).commits
         written = 0
         for batch in _indexed_rows(difference.upserts, chunks, embeddings, index.schema):
             commits += index.apply(batch, []).commits
@@ -77,7 +80,9 @@ def source_rows(name: str, index: IndexTable, *, version: int | None = None) -> 
 def _compare(name: str, chunks: Table, embeddings: Table, index: IndexTable) -> _Difference:
     columns = [*STATE_COLUMNS, "input_hash"]
     wanted = chunks.rows(columns=columns).to_pylist() if chunks.exists() else []
-    have = {row["chunk_id"]: row for row in source_rows(name, index)}
+    stored = source_rows(name, index)
+    times = Counter(row["chunk_id"] for row in stored)
+    have = {row["chunk_id"]: row for row in stored if times[row["chunk_id"]] == 1}
     changed = [
         row for row in wanted if row["chunk_id"] not in have or have[row["chunk_id"]]["row_hash"] != row["row_hash"]
     ]
@@ -90,7 +95,10 @@ def _compare(name: str, chunks: Table, embeddings: Table, index: IndexTable) -> 
     ids = {row["chunk_id"] for row in wanted}
     deletes = [key for key, row in have.items() if key not in ids and row["document_id"] not in held_back]
     added = sum(1 for key in upserts if key not in have)
-    return _Difference(upserts=upserts, deletes=deletes, added=added, held_back=len(held_back))
+    doubled = sorted(
+        {row["chunk_id"] for row in stored if times[row["chunk_id"]] > 1 and row["document_id"] not in held_back}
+    )
+    return _Difference(doubled=doubled, upserts=upserts, deletes=deletes, added=added, held_back=len(held_back))
 
 
 def _indexed_rows(keys: list[str], chunks: Table, embeddings: Table, schema: pa.Schema) -> Iterator[pa.Table]:

@@ -24,7 +24,7 @@ from rag_assets_tests.integration.gateway import (
     use_gateway,
 )
 from rag_assets_tests.integration.runs import found_texts, ingest, serving
-from rag_assets_tests.openai_server import QUOTA, UNAUTHORIZED, Fault, OpenAIServer, openai_server
+from rag_assets_tests.openai_server import QUOTA, UNAUTHORIZED, Fault, Kind, OpenAIServer, openai_server
 
 __all__ = ["openai_server"]
 
@@ -160,7 +160,7 @@ def test_a_server_that_hangs_is_given_up(
     gateway: SmallProject, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_gateway(gateway, openai_server, monkeypatch, max_retries=0, timeout_seconds=0.2)
-    openai_server.script(*["hang"] * 50)
+    openai_server.script(*[Fault(kind="hang")] * 50)
     error = failed_run(gateway).error
     assert error is not None
     assert "no answer within the time limit" in error
@@ -169,9 +169,9 @@ def test_a_server_that_hangs_is_given_up(
 
 @pytest.mark.parametrize("kind", ["nan_vectors", "wrong_dimension", "zero_vectors", "null_vectors", "html"])
 def test_a_server_whose_vectors_are_no_vectors_changes_nothing(
-    gateway: SmallProject, openai_server: OpenAIServer, kind: str
+    gateway: SmallProject, openai_server: OpenAIServer, kind: Kind
 ) -> None:
-    openai_server.script(*[Fault(kind=kind)] * 20)  # type: ignore[arg-type]  # the parameter is one of the kinds
+    openai_server.script(*[Fault(kind=kind)] * 20)
     failed_run(gateway)
     assert embedding_requests(openai_server) == 1
     with gateway.open() as project:
