@@ -49,8 +49,8 @@ def cited_passages(answer: str, passages: Sequence[Hit]) -> tuple[str, tuple[Cit
 def _supporting_words(statement: str, passage: str) -> str:
     """The part of `passage` that holds `statement`: the statement itself when it stands there, else a sentence."""
     said = statement.strip().strip('"“”').strip()
-    if said and said in passage:
-        return said
+    if verbatim := _verbatim(said, passage):
+        return verbatim
     words = {word.casefold() for word in _WORD.findall(said)}
     if not words:
         return ""
@@ -61,6 +61,13 @@ def _supporting_words(statement: str, passage: str) -> str:
         if share > best_share:
             best, best_share = sentence.strip(), share
     return best if best_share >= MIN_OVERLAP else ""
+
+
+def _verbatim(said: str, passage: str) -> str:
+    """The words of `passage` that are `said`, whatever white space lies between them; empty when they are not there."""
+    words = said.split()
+    found = re.search(r"\s+".join(map(re.escape, words)), passage) if words else None
+    return found[0] if found else ""
 
 
 def _citation(n: int, hit: Hit, quote: str) -> Citation:

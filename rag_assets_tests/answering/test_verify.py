@@ -71,3 +71,9 @@ def test_every_quote_stands_in_its_passage() -> None:
     said = "At most 240 tokens per chunk [1], and one row flips in the ledger on rollback [2]."
     for citation in cited_passages(said, PASSAGES)[1]:
         assert any(citation.quote in passage.text for passage in PASSAGES)
+
+
+def test_a_statement_is_found_across_line_breaks_of_its_passage() -> None:
+    passages = [hit("Intro.\n\nThe constant k is 60\nin the paper.  Next.")]
+    _, citations = cited_passages("The constant k is 60 in the paper. [1]", passages)
+    assert [c.quote for c in citations] == ["The constant k is 60\nin the paper."]

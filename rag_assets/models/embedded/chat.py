@@ -54,6 +54,7 @@ _CANNOT = {
 }
 _ONLY: dict[str, tuple[Any, ...]] = {"n": (1,), "response_format": ({"type": "text"},), "modalities": (["text"],)}
 _ROLES = ("system", "developer", "user", "assistant")
+_CODE_LINES = re.compile(r"^(?:```|~~~| {4}|\t)", re.MULTILINE)
 _MARK = re.compile(r"\[(\d{1,3})\]")
 
 
@@ -155,7 +156,7 @@ def _read(messages: list[tuple[str, str]], token_limit: int | None) -> _Answer:
     passages = [Passage(passage.n, passage.title, passage.text, passage.score) for passage in prompt.passages]
     reading = read(prompt.question, passages, encoder=get_encoder())
     quotes = list(reading.quotes) if reading.answerable else []
-    lines = [f"{_without_marks(quote.text)} [{quote.n}]" for quote in quotes] or [REFUSAL]
+    lines = [f"{_without_marks(_flowing(quote.text))} [{quote.n}]" for quote in quotes] or [REFUSAL]
     kept, tokens = _within(lines, token_limit)
     count = get_tokenizer().count
     return _Answer(
@@ -169,6 +170,11 @@ def _read(messages: list[tuple[str, str]], token_limit: int | None) -> _Answer:
         prompt_tokens=sum(count(text) for _, text in messages),
         completion_tokens=tokens,
     )
+
+
+def _flowing(quote: str) -> str:
+    """`quote` on one line, unless its lines mean something, as those of code do."""
+    return quote if _CODE_LINES.search(quote) else " ".join(quote.split())
 
 
 def _without_marks(quote: str) -> str:

@@ -53,9 +53,17 @@ class Evidence:
     lengths: Integers
 
 
-def gather(question: Question, asked: Vectors, text: str, vectors: Vectors, *, most_words: int) -> Evidence | None:
-    """Measures one passage, or None where it has nothing to quote; no clause has more than `most_words` words."""
-    quotable = tuple(unit for unit in units(text) if unit.kind != "heading")
+def gather(
+    question: Question, asked: Vectors, text: str, vectors: Vectors, *, most_words: int, title: str = ""
+) -> Evidence | None:
+    """Measures one passage, or None where it has nothing to quote; no clause has more than `most_words` words.
+
+    What repeats a part of `title` ("Handbook > Releases") is a heading, also where no mark in the text says so.
+    """
+    headings = {_bare(part) for part in title.split(" > ")}
+    quotable = tuple(
+        unit for unit in units(text) if unit.kind != "heading" and _bare(text[unit.start : unit.end]) not in headings
+    )
     if not quotable or not len(vectors.ids):
         return None
     cut = [clauses(text, unit, most_words=most_words) for unit in quotable]
@@ -85,6 +93,10 @@ def gather(question: Question, asked: Vectors, text: str, vectors: Vectors, *, m
         ).T,
         lengths=np.array([len(text[a:b].split()) for a, b in pieces]),
     )
+
+
+def _bare(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _words_of(text: str, pieces: tuple[tuple[int, int], ...]) -> list[list[Word]]:

@@ -16,7 +16,7 @@ BlockKind = Literal["prose", "code", "row", "heading"]
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s+(?=\S)")
 _RULE = re.compile(r"\s*([=\-*_~^+#])\1{2,}\s*$")
-_ROW = re.compile(r"\s*\|.*\|\s*$")
+_ROW = re.compile(r"\s*(?:\|.*\||\S.*\s\|\s.*\S)\s*$")  # with outer bars, or without as in rendered tables
 _ROW_RULE = re.compile(r"[\s|:+=-]+$")
 _ITEM = re.compile(r"\s*(?:>\s*)?(?:[-*+•]|\(?\d{1,3}[.)]|[a-z][.)])\s+(?=\S)")
 _QUOTED = re.compile(r"\s{0,3}>\s?(?=\S)")

@@ -104,7 +104,7 @@ def review(question: str, passages: Sequence[Passage], *, encoder: TokenEncoder)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as pool:
         asked, *vectors = pool.map(lambda text: token_vectors(encoder, text), [question, *(each.text for each in kept)])
     gathered = [
-        (passage, gather(asked_for, asked, passage.text, of_passage, most_words=MAX_QUOTE_WORDS))
+        (passage, gather(asked_for, asked, passage.text, of_passage, most_words=MAX_QUOTE_WORDS, title=passage.title))
         for passage, of_passage in zip(kept, vectors, strict=True)
     ]
     found = [(passage, each) for passage, each in gathered if each is not None]

@@ -151,3 +151,10 @@ def test_questions_over_wikipedia_paragraphs_are_answered_as_measured():
         wrong = [Passage(1, other_title, other["context"])]
         refused.append(not read(asked["question"], wrong, encoder=encoder).answerable)
     assert np.mean(hits) >= 0.8 and np.mean(refused) >= 0.9
+
+
+def test_a_line_that_repeats_the_title_is_never_quoted(encoder):
+    text = "Rolling back a release\n\nServe the previous release with one command; nothing is computed or paid."
+    passage = Passage(1, "Runbook > Rolling back a release", text, 0.9)
+    reading = read("How do I roll back a release?", [passage], encoder=encoder)
+    assert all(quote.text != "Rolling back a release" for quote in reading.quotes)

@@ -140,3 +140,12 @@ def test_clauses_break_at_commas_and_conjunctions():
         "which was two years late,",
         "and it fell down in 1950.",
     ]
+
+
+def test_rows_of_a_rendered_table_are_units():
+    text = "Cause | What to do\nthe sensor stopped | start it\nthe source is held | confirm or restore"
+    assert [(unit.kind, text[unit.start : unit.end]) for unit in units(text)] == [
+        ("row", "Cause | What to do"),
+        ("row", "the sensor stopped | start it"),
+        ("row", "the source is held | confirm or restore"),
+    ]
