@@ -116,3 +116,41 @@ def vector_index(dimension: int) -> pa.Schema:
             pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
         ]
     )
+
+
+DESCRIPTIONS = {
+    "document_id": "Hash of source and uri, 32 characters.",
+    "source": "The source, as configured; also the partition.",
+    "uri": "Path of the document below the root of its source.",
+    "title": "Of the document, by its own words where it has any.",
+    "media_type": "What kind of file it was.",
+    "text": "The document's or the chunk's text.",
+    "characters": "Length of the text.",
+    "blocks": "Headings, paragraphs, lists, tables and code, with their offsets in the text.",
+    "content_hash": "SHA-256 of the file's bytes.",
+    "fingerprint": "The cheap change gate: size, times, inode or ETag, and settings of the source.",
+    "parser": "Name and version of the parser.",
+    "published_at": "When the document says it was published.",
+    "language": "ISO 639-1 code, where it is known.",
+    "allowed_groups": "Who may see it; empty means everyone.",
+    "metadata": "What else the document says of itself, as JSON.",
+    "row_hash": "Hash of everything in the row that counts: equal hash, equal row.",
+    "loaded_at": "When the document was read.",
+    "chunk_id": "Hash of document, text and occurrence, 32 characters; stable while the text is.",
+    "generation": "Chunker and chunking settings that cut it.",
+    "ordinal": "Place among the document's chunks, from 0.",
+    "document_chunks": "How many chunks this version of the document has.",
+    "text_hash": "SHA-256 of the chunk's text.",
+    "input_text": "What is embedded: heading prefix and text.",
+    "input_hash": "SHA-256 of exactly what is embedded.",
+    "token_count": "Exact tokens of what is embedded, special tokens included.",
+    "heading_path": "The headings the chunk stands under, outermost first.",
+    "start_offset": "Where the chunk begins in the document's text.",
+    "end_offset": "Where it ends.",
+    "page": "Page it begins on, from 1, for paged formats.",
+    "document_hash": "row_hash of the document the chunk was cut from.",
+    "body": "What full text search reads.",
+    "vector": "Unit vector of the input in this embedding space.",
+    "created_at": "When the vector was bought.",
+}
+"""Column → what it holds, for people."""

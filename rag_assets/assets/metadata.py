@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from rag_assets import schemas
 from rag_assets.ingestion import ChunksResult, EmbeddingsResult, IndexResult, RawDocumentsResult
 from rag_assets.releasing import ReleaseResult, SnapshotResult
 from rag_assets.store import IndexTable, Table
@@ -23,7 +24,10 @@ def column_schema(schema: pa.Schema) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                name=field.name, type=str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable)
+                name=field.name,
+                type=str(field.type),
+                description=schemas.DESCRIPTIONS.get(field.name),
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
             )
             for field in schema
         ]
@@ -70,6 +74,7 @@ def of_embeddings(result: EmbeddingsResult, table: Table, space: str, seconds: f
     """Metadata of `embeddings`."""
     return {
         **_table(table, result.rows, result.table_version, result.commits),
+        "dagster/column_schema": column_schema(table.schema),
         "why": result.why,
         "embedding_space": space,
         "texts_embedded": result.embedded,
@@ -86,6 +91,7 @@ def of_vector_index(result: IndexResult, table: IndexTable, generation: str) -> 
     """Metadata of `vector_index`."""
     return {
         **_table(table, result.rows, result.table_version, result.commits),
+        "dagster/column_schema": column_schema(table.schema),
         "why": result.why,
         "generation": generation,
         "documents": result.documents,

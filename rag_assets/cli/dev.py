@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from importlib.resources import files
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ def dev(port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the U
             sync_partitions(instance, project)
         root = project.settings.root
     typer.echo(f"Dagster's UI: http://{HOST}:{port}  (Ctrl-C stops it)", err=True)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "rag_assets.definitions", "-h", HOST, "-p", str(port)]
+    workspace = str(files("rag_assets.cli") / "workspace.yaml")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", HOST, "-p", str(port)]
     os.chdir(root)
     os.execv(sys.executable, command)  # noqa: S606  # no shell, no user text: Ctrl-C and exit code are Dagster's own
