@@ -115,6 +115,8 @@ def _pin(
         return existing, False
     if existing is not None:  # the table was built again since: the same rows, but another version of another table
         snapshot_id = fingerprint(**identity, version=version)
+    # A run that died before the ledger knew left its tag; tags never move, and this one keeps the same rows.
+    version = index.pinned().get(snapshot_id, version)
     index.pin(version, snapshot_id)
     recorded = ledger.record_snapshot(
         snapshot_id,

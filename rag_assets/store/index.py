@@ -2,77 +2,114 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rag_assets.store.table import Table
+import pyarrow as pa
+
+from rag_assets.store import snapshots
+from rag_assets.store.table import Place, Table
+
+if TYPE_CHECKING:
+    from lancedb.index import FTS
+    from lancedb.table import LanceTable
 
 FULL_TEXT_COLUMNS = ("title", "body")
 SCALAR_COLUMNS = ("chunk_id", "source", "document_id")
 VECTOR_INDEX_ROWS = 50_000
 """Below this many rows a scan of all vectors takes about 15 ms, and it is exact."""
-OPTIMIZE_UNINDEXED_ROWS = 2_000
+UNINDEXED_ROWS_MAX = 2_000
 """Searches find rows that no index holds yet by scanning them: 9 ms at first, 282 ms at 18,000 such rows."""
-OPTIMIZE_FRAGMENTS = 64
+STEMMERS = {
+    "ar": "Arabic",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "fi": "Finnish",
+    "fr": "French",
+    "hu": "Hungarian",
+    "it": "Italian",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sv": "Swedish",
+    "ta": "Tamil",
+    "tr": "Turkish",
+}
+"""ISO 639-1 code → LanceDB's stemmer."""
 
 
 class IndexTable(Table):
-    """A `Table` with full text and scalar indices, a vector index once it is large, and tags that pin versions."""
+    """A `Table` with full text and scalar indices, a vector index once it is large, and tags that pin versions.
 
-    def ensure_indices(self) -> bool:
-        """Makes the indices that are missing, and brings rows into them once enough wait. Returns whether it wrote.
+    `language` (ISO 639-1) decides how full text search reads the words of all rows.
+    """
 
-        Idempotent: a table that needs nothing gets no new version. Raises `TableLockedError`.
-        """
-        handle = self.latest()
-        if handle is None or not handle.count_rows():
-            return False
-        with self.lock():
-            before = handle.version
-            self._create_missing(handle)
-            stats = handle.stats()
-            fragments = stats["fragment_stats"]["num_small_fragments"]
-            if self.unindexed_rows() > OPTIMIZE_UNINDEXED_ROWS or fragments > OPTIMIZE_FRAGMENTS:
-                handle.optimize()
-            return bool(handle.version != before)
-
-    def _create_missing(self, handle: Any) -> None:
-        from lancedb.index import FTS, BTree, IvfRq
-
-        present = {tuple(index.columns) for index in handle.list_indices()}
-        for column in SCALAR_COLUMNS:
-            if (column,) not in present:
-                handle.create_index(column, config=BTree())
-        for column in FULL_TEXT_COLUMNS:
-            if (column,) not in present:
-                handle.create_index(column, config=FTS())
-        if ("vector",) not in present and handle.count_rows() > VECTOR_INDEX_ROWS:
-            handle.create_index("vector", config=IvfRq(distance_type="cosine"))
-
-    def unindexed_rows(self) -> int:
-        """The most rows that any one index does not hold yet."""
-        handle = self.latest()
-        if handle is None:
-            return 0
-        stats = (handle.index_stats(index.name) for index in handle.list_indices())
-        return max((one.num_unindexed_rows for one in stats if one is not None), default=0)
+    def __init__(self, place: Place, schema: pa.Schema, *, key: str, state: Sequence[str], language: str) -> None:
+        super().__init__(place, schema, key=key, state=state)
+        self.language = language
 
     def pin(self, version: int, tag: str) -> None:
-        """Keeps `version` readable for as long as `tag` is there. Pinning the same again changes nothing."""
-        handle = self.latest()
-        assert handle is not None, "a version of a table that does not exist cannot be pinned"
-        pinned = self.pinned()
-        if tag in pinned and pinned[tag] != version:
-            handle.tags.update(tag, version)
-        elif tag not in pinned:
-            handle.tags.create(tag, version)
+        """Keeps `version` readable for as long as `tag` is there. Pinning the same again changes nothing.
+
+        Raises `StoreError` when the tag keeps another version, or when there is no such version.
+        """
+        with self.lock():
+            snapshots.pin(snapshots.required(self.latest(), self.name), version, tag)
 
     def unpin(self, tag: str) -> None:
         """Removes `tag`; its version may then be cleaned up."""
-        handle = self.latest()
-        if handle is not None and tag in self.pinned():
-            handle.tags.delete(tag)
+        with self.lock():
+            handle = self.latest()
+            if handle is not None:
+                snapshots.unpin(handle, tag)
 
     def pinned(self) -> dict[str, int]:
         """Tag → the version it pins."""
         handle = self.latest()
-        return {tag: int(value["version"]) for tag, value in handle.tags.list().items()} if handle is not None else {}
+        return snapshots.pinned(handle) if handle is not None else {}
+
+    def _needs_care(self) -> bool:
+        """While rows still come in, fragments are merged; indices are for the end, when the caller asks for them."""
+        handle = self.latest()
+        return handle is not None and self._is_fragmented(handle)
+
+    def _create_missing(self, handle: LanceTable) -> None:
+        from lancedb.index import BTree, IvfRq
+
+        present = {index.columns[0]: index for index in handle.list_indices()}
+        for column in SCALAR_COLUMNS:
+            if column not in present:
+                handle.create_index(column, config=BTree())
+        config = full_text_config(self.language)
+        for column in FULL_TEXT_COLUMNS:
+            if column not in present or not _is_built_so(present[column].index_details, config):
+                handle.create_index(column, config=config, replace=True)
+        if "vector" not in present and handle.count_rows() >= VECTOR_INDEX_ROWS:
+            handle.create_index("vector", config=IvfRq(distance_type="cosine"))
+
+    def _unindexed_rows_max(self, handle: LanceTable) -> int:
+        """In a large table bringing rows in costs more, and a hundredth of it may wait."""
+        return max(UNINDEXED_ROWS_MAX, int(handle.count_rows()) // 100)
+
+
+def full_text_config(language: str) -> FTS:
+    """How text in `language` becomes words.
+
+    A language with a stemmer is cut at spaces and signs, which keeps both halves of "3.11". Any other is cut by the
+    dictionaries of ICU, which find words where there are no spaces, and keeps its endings and stop words.
+    """
+    from lancedb.index import FTS
+
+    if language in STEMMERS:
+        return FTS(language=STEMMERS[language])
+    return FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)
+
+
+def _is_built_so(details: dict[str, object], config: FTS) -> bool:
+    names = ("base_tokenizer", "language", "stem", "remove_stop_words")
+    return all(details[name] == getattr(config, name) for name in names)

@@ -2,7 +2,7 @@
 
 LanceDB's merge silently duplicates rows when two processes merge the same new keys at once, so every write holds a
 lock. It is the operating system's, on a file: it ends with the process that holds it, however that process ends, so a
-stale lock cannot exist. Writers on several machines are kept apart by Dagster's limit of one run per source.
+stale lock cannot exist. On several machines writers are kept apart by a limit on Dagster's runs: see `Store`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from rag_assets.errors import StoreError, TableLockedError
 
+POLL_SECONDS = 0.01
 _held = threading.local()
 
 
@@ -44,7 +45,7 @@ def table_lock(folder: Path, name: str, timeout_seconds: float) -> Iterator[None
         finally:
             depths[path] -= 1
         return
-    lock = FileLock(path, timeout=timeout_seconds, thread_local=False)
+    lock = FileLock(path, timeout=timeout_seconds, thread_local=False, poll_interval=POLL_SECONDS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

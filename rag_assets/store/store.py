@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -11,51 +11,66 @@ from rag_assets import schemas
 from rag_assets.errors import StoreError
 from rag_assets.store.index import IndexTable
 from rag_assets.store.locks import table_lock
-from rag_assets.store.table import Table
+from rag_assets.store.snapshots import check_out
+from rag_assets.store.table import Place, Table
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
     from lancedb.table import LanceTable
 
+OPEN_VERSIONS = 4
+
 
 class Store:
-    """The tables of one project. `uri` is a folder or an object-store URL; locks are always local files."""
+    """The tables of one project. `uri` is a folder or an object-store URL; locks are always local files.
+
+    On several machines the tables of one source are kept apart by Dagster's limit of one run per source; the tables
+    that sources share (embeddings, vector index) need a limit of one writer too, or a lock folder that all machines
+    share and whose file system has locks.
+    """
 
     def __init__(self, uri: str, *, lock_dir: Path, lock_timeout_seconds: float = 600.0) -> None:
         self.uri = uri
         self._lock_dir = lock_dir
         self._lock_timeout_seconds = lock_timeout_seconds
         self._connection: DBConnection | None = None
+        self._opened: dict[tuple[str, int], LanceTable] = {}
 
     def raw_documents(self, source: str) -> Table:
-        """The parsed documents of one source."""
-        return Table(**self._parts(f"raw_documents__{source}", schemas.RAW_DOCUMENTS, "document_id"))
+        """The parsed documents of one source. A touched file changes `fingerprint` alone."""
+        place = self._place(f"raw_documents__{source}", schemas.RAW_DOCUMENTS)
+        return Table(place, schemas.RAW_DOCUMENTS, key="document_id", state=("row_hash", "fingerprint"))
 
     def chunks(self, source: str) -> Table:
         """The chunks of one source."""
-        return Table(**self._parts(f"chunks__{source}", schemas.CHUNKS, "chunk_id"))
+        place = self._place(f"chunks__{source}", schemas.CHUNKS)
+        return Table(place, schemas.CHUNKS, key="chunk_id", state=("row_hash",))
 
     def embeddings(self, space: str, dimension: int) -> Table:
         """The vectors of one embedding space, by the hash of their input; a stored vector is never replaced."""
         schema = schemas.embeddings(dimension)
-        return Table(**self._parts(f"embeddings__{space}", schema, "input_hash"), overwrite=False)
+        return Table(self._place(f"embeddings__{space}", schema), schema, key="input_hash", state=())
 
-    def vector_index(self, generation: str, dimension: int) -> IndexTable:
-        """What is searched: the chunks of all sources with their vectors, for one generation."""
+    def vector_index(self, generation: str, dimension: int, *, language: str = "en") -> IndexTable:
+        """What is searched: the chunks of all sources with their vectors, for one generation.
+
+        `language` (ISO 639-1) is that of most documents; full text search reads words by it.
+        """
         schema = schemas.vector_index(dimension)
-        return IndexTable(**self._parts(f"vector_index__{generation}", schema, "chunk_id"))
+        place = self._place(f"vector_index__{generation}", schema)
+        return IndexTable(place, schema, key="chunk_id", state=("row_hash",), language=language)
 
     def open_at(self, name: str, version: int) -> LanceTable:
-        """The table `name` exactly as it was at `version`. Raises `StoreError` when it is gone."""
-        handle = self._open(name)
+        """The table `name` exactly as it was at `version`, read-only. Raises `StoreError` when it is gone.
+
+        The handles of the last few versions are kept, so that a server does not open one for every question.
+        """
+        handle = self._opened.pop((name, version), None)
         if handle is None:
-            raise StoreError(f"The table {name} does not exist.", fix="Run: rag-assets ingest --all")
-        try:
-            handle.checkout(version)
-        except (ValueError, RuntimeError, OSError) as error:
-            raise StoreError(
-                f"Version {version} of {name} cannot be read: {error}.", fix="Run: rag-assets ingest --all"
-            ) from error
+            handle = check_out(self._open(name), name, version)
+        self._opened[name, version] = handle
+        for oldest in list(self._opened)[:-OPEN_VERSIONS]:
+            self._opened.pop(oldest, None)
         return handle
 
     def table_names(self) -> list[str]:
@@ -73,16 +88,15 @@ class Store:
         """Removes a table and all its versions, once nobody writes it."""
         with table_lock(self._lock_dir, name, self._lock_timeout_seconds):
             self._connect().drop_table(name, ignore_missing=True)
+            self._opened = {at: handle for at, handle in self._opened.items() if at[0] != name}
 
-    def _parts(self, name: str, schema: pa.Schema, key: str) -> dict[str, Any]:
-        return {
-            "open_table": lambda: self._open(name),
-            "create_table": lambda reader: self._connect().create_table(name, data=reader, schema=schema),
-            "name": name,
-            "schema": schema,
-            "key": key,
-            "lock": lambda: table_lock(self._lock_dir, name, self._lock_timeout_seconds),
-        }
+    def _place(self, name: str, schema: pa.Schema) -> Place:
+        return Place(
+            name,
+            open=lambda: self._open(name),
+            create=lambda reader: self._connect().create_table(name, data=reader, schema=schema),
+            lock=lambda: table_lock(self._lock_dir, name, self._lock_timeout_seconds),
+        )
 
     def _open(self, name: str) -> LanceTable | None:
         try:
