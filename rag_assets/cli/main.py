@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, bu
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 
 from rag_assets.cli import answers, dev, doctor, ingest, releases, reset, sources
-from rag_assets.cli.output import report_error
+from rag_assets.cli.output import print_json, report_error
 from rag_assets.errors import RagAssetsError
 
 GC_THRESHOLD = 100_000
@@ -79,17 +80,28 @@ def _load_env_file() -> None:
 def main() -> None:
     """Runs the command line. An error that a user can act on is one line on stderr, never a traceback."""
     gc.set_threshold(GC_THRESHOLD)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal or a file name holds may not be encodable
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except RagAssetsError as error:
-        report_error(error, as_json="--json" in sys.argv)
+        report_error(error, as_json=_wants_json())
         raise SystemExit(1) from None
+    except SystemExit as stopped:  # Typer has said on stderr what is wrong with the command line
+        say = getattr(stopped.__context__, "format_message", None)
+        if say is not None and _wants_json():
+            print_json({"error": {"type": "UsageError", "problem": say(), "fix": "Add --help to see how it is used."}})
+        raise
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. What was finished is kept; the next run goes on from there.\n")
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush into
         raise SystemExit(141) from None
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv
 
 
 if __name__ == "__main__":

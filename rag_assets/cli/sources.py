@@ -83,7 +83,6 @@ def remove(
 
     file = _config_file()
     with Project.open(file) as project:
-        project.settings.source(name)
         remove_source(file, name)
         project.ledger.deny_source(name, reason="removed from the configuration")
     if as_json:
