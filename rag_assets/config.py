@@ -136,6 +136,9 @@ class ChunkingSettings(_Section):
 class RetrievalSettings(_Section):
     """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults."""
 
+    language: str = Field(
+        default="en", pattern="^[a-z]{2}$", description="ISO 639-1 code of most documents: chooses the stemmer."
+    )
     mode: Literal["hybrid", "vector", "text"] = Field(default="hybrid", description="Which sides search.")
     fusion: Literal["convex", "rrf"] = Field(default="convex", description="How hybrid joins them: scores, or ranks.")
     vector_weight: float = Field(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rag_assets.ledger import Ledger, Release, Snapshot
     from rag_assets.models.embedder import Embedder
     from rag_assets.models.usage import UsageSink
-    from rag_assets.store import Hit, Store
+    from rag_assets.store import Hit, IndexTable, Store
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,14 @@ class Project:
             tokenizer=embedding_model(self.settings.models.embedding).tokenizer,
             chunking=self.settings.chunking,
             space=embedding_space(self.settings.models),
+        )
+
+    @property
+    def index(self) -> IndexTable:
+        """The index of the present generation."""
+        generation = self.generation
+        return self.store.vector_index(
+            generation.id, generation.space.dimension, language=self.settings.retrieval.language
         )
 
     def embedder(self, usage: UsageSink | None = None, client: openai.OpenAI | None = None) -> Embedder:

@@ -194,7 +194,7 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
         vectors = opened.store.embeddings(generation.space.name, generation.space.dimension)
         version = embeddings_version(chunk_table, vectors, generation.space)
         require(opened.ledger, [EMBEDDING_INTEGRITY], subject_of_embeddings(name, version))
-        table = opened.store.vector_index(generation.id, generation.space.dimension)
+        table = opened.index
         result = sync_vector_index(
             name, chunks=chunk_table, embeddings=vectors, index=table, progress=_log_progress(context)
         )

@@ -64,9 +64,8 @@ def completeness(context: dg.AssetCheckExecutionContext, project: ProjectResourc
     """Every chunk of every sound document of this source is in the index once, and none of a vanished document."""
     name = context.partition_key
     with project.open() as opened:
-        generation = opened.generation
         chunk_table = opened.store.chunks(name)
-        index = opened.store.vector_index(generation.id, generation.space.dimension)
+        index = opened.index
         failed = {failure.document_id for failure in opened.ledger.failures(name)}
         rows = source_rows(name, index)
         columns = ["chunk_id", "document_id"]

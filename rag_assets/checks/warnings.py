@@ -78,8 +78,7 @@ def duplicate_documents(context: dg.AssetCheckExecutionContext, project: Project
 def unindexed_rows(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
     """Rows that are found by scanning because the full text or vector index does not hold them yet."""
     with project.open() as opened:
-        generation = opened.generation
-        rows = opened.store.vector_index(generation.id, generation.space.dimension).unindexed_rows()
+        rows = opened.index.unindexed_rows()
         limit = opened.settings.checks.unindexed_rows
     return dg.AssetCheckResult(
         passed=rows <= limit,
