@@ -1,27 +1,20 @@
-"""Configuration: `rag_assets.yaml`, environment overrides and defaults, as one validated object.
+"""Configuration as validated values: what `rag_assets.yaml` can say, with its defaults.
 
-Read per run and per tick by `load_settings`; nothing here is read when a module is imported. Order of precedence:
-environment (`RAG_ASSETS__CHUNKING__MAX_TOKENS=200`), then the file, then the defaults below. Secrets never stand in the
-file: a key is named by the environment variable that holds it.
+`config_file.py` reads it. Secrets never stand in it: a key is named by the environment variable that holds it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
 CONFIG_FILE_NAME = "rag_assets.yaml"
-CONFIG_FILE_VARIABLE = "RAG_ASSETS_CONFIG"
-OVERRIDE_PREFIX = "RAG_ASSETS__"
 SOURCE_NAME_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 SOURCES_WARN_ABOVE = 1_000
 SOURCES_MAX = 5_000
@@ -259,145 +252,3 @@ def check_source_name(name: str) -> str:
             "starting with a letter or digit"
         )
     return name
-
-
-def find_config_file(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path | None:
-    """The configuration file: `path`, or the one the environment names, or the nearest one upwards from here."""
-    environment = os.environ if environment is None else environment
-    named = path or (Path(environment[CONFIG_FILE_VARIABLE]) if environment.get(CONFIG_FILE_VARIABLE) else None)
-    if named is not None:
-        if not named.is_file():
-            raise ConfigurationError(
-                f"The configuration file {named} does not exist.",
-                fix=f"Create it, or unset {CONFIG_FILE_VARIABLE} to use the nearest {CONFIG_FILE_NAME}.",
-            )
-        return named.resolve()
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / CONFIG_FILE_NAME).is_file():
-            return folder / CONFIG_FILE_NAME
-    return None
-
-
-def load_settings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Reads and validates the configuration. With no file the defaults hold, rooted at the working folder.
-
-    Raises `ConfigurationError` that names the file, the key and the fix.
-    """
-    environment = os.environ if environment is None else environment
-    file = find_config_file(path, environment)
-    raw = _read_yaml(file) if file else {}
-    origins = _apply_overrides(raw, environment)
-    raw.pop("root", None)
-    try:
-        settings = Settings.model_validate(raw)
-    except ValidationError as error:
-        raise _explain(error, file, origins) from None
-    return settings.model_copy(update={"root": file.parent if file else Path.cwd().resolve()})
-
-
-def parse_settings(text: str, file: Path) -> Settings:
-    """The settings that `text` would give as the content of `file`, environment overrides left aside.
-
-    Raises `ConfigurationError`.
-    """
-    try:
-        settings = Settings.model_validate(_parse_yaml(text, file))
-    except ValidationError as error:
-        raise _explain(error, file, {}) from None
-    return settings.model_copy(update={"root": file.parent})
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        return _parse_yaml(file.read_text("utf-8"), file)
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{file} is not UTF-8 text.", fix="Save it as UTF-8.") from None
-
-
-@lru_cache(maxsize=4)
-def _loaded_yaml(text: str) -> Any:
-    """What `text` holds. Remembered, because a run reads the same file for each of its steps."""
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe", pure=True).load(text)
-
-
-def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        loaded = deepcopy(_loaded_yaml(text))
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigurationError(f"{file}{where} is not valid YAML: {what}.", fix="Mend that line.") from None
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise ConfigurationError(f"{file} must hold keys and values, not a {type(loaded).__name__}.")
-    # A section whose lines are all commented out is read as null; it means the defaults.
-    return {key: value for key, value in loaded.items() if value is not None}
-
-
-def _apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
-    """Writes `RAG_ASSETS__A__B=value` into `raw["a"]["b"]`; returns which key came from which variable."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    origins: dict[tuple[str, ...], str] = {}
-    for name in sorted(environment):
-        if not name.startswith(OVERRIDE_PREFIX):
-            continue
-        keys = tuple(part.lower() for part in name.removeprefix(OVERRIDE_PREFIX).split("__"))
-        try:
-            value = YAML(typ="safe", pure=True).load(environment[name])
-        except YAMLError:
-            value = environment[name]
-        target = raw
-        for key in keys[:-1]:
-            child = target.setdefault(key, {})
-            if not isinstance(child, dict):
-                raise ConfigurationError(f"The environment variable {name} goes below {key!r}, which is a value.")
-            target = child
-        target[keys[-1]] = value
-        origins[keys] = name
-    return origins
-
-
-def _explain(error: ValidationError, file: Path | None, origins: dict[tuple[str, ...], str]) -> ConfigurationError:
-    # A misspelt key often causes the other problems (its section then lacks a value), so it goes first.
-    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    keys = tuple(str(part) for part in first["loc"])
-    key = ".".join(keys)
-    origin = origins.get(keys)
-    where = f"the environment variable {origin}" if origin else str(file or "the built-in configuration")
-    message = first["msg"].removeprefix("Value error, ")
-    more = f" {error.error_count() - 1} more problem(s) follow." if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return ConfigurationError(
-            f"{where}: the key '{key}' is not known.{more}", fix=_suggest(keys) or "Remove it or mend its spelling."
-        )
-    shown = "" if isinstance(first["input"], (dict, list)) else f" (found {first['input']!r})"
-    return ConfigurationError(
-        f"{where}: {f'the key {key!r}' if key else 'the configuration'} is wrong: {message}{shown}.{more}",
-        fix="Mend the value; the reference of all keys is docs/reference/configuration.md.",
-    )
-
-
-def _suggest(keys: tuple[str, ...]) -> str:
-    import difflib
-
-    section: Any = Settings
-    for key in keys[:-1]:
-        fields = getattr(section, "model_fields", {})
-        if key not in fields:
-            section = FilesSource if keys[0] == "sources" else ProviderSettings
-            continue
-        section = fields[key].annotation
-    known = list(getattr(section, "model_fields", {}))
-    close = difflib.get_close_matches(keys[-1], known, n=1)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return f"Known keys here: {', '.join(name for name in known if name != 'root')}." if known else ""

@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag_assets.config import AnsweringSettings, RetrievalSettings, Settings, load_settings
-from rag_assets.errors import NoReleaseError
+from rag_assets.config import AnsweringSettings, ModelSettings, RetrievalSettings, Settings
+from rag_assets.config_file import load_settings
+from rag_assets.errors import ConfigurationError, NoReleaseError
 from rag_assets.prompts import Prompts, load_prompts
 
 if TYPE_CHECKING:
@@ -129,8 +130,7 @@ class Project:
         from rag_assets.models.embedder import Embedder
 
         snapshot = self.snapshot(release.snapshot_id)
-        embedding = type(self.settings.models.embedding).model_validate(release.details["embedding"])
-        models = self.settings.models.model_copy(update={"embedding": embedding})
+        models = self._models_of(release)
         return Retriever(
             table=self.store.open_at(snapshot.table, snapshot.version),
             embedder=self._closing.enter_context(Embedder(models, usage)),
@@ -138,6 +138,20 @@ class Project:
             denied=self.ledger.denied,
             configured_sources=frozenset(self.settings.sources),
         )
+
+    def _models_of(self, release: Release) -> ModelSettings:
+        """The models `release` was made with, at the providers of now. Raises `ConfigurationError`."""
+        models = self.settings.models
+        chat = type(models.chat).model_validate(release.details["chat"])
+        embedding = type(models.embedding).model_validate(release.details["embedding"])
+        for role in (embedding, chat):
+            if role.provider not in models.all_providers():
+                raise ConfigurationError(
+                    f"Release {release.release_id} uses {role.model!r} of the provider {role.provider!r}, which the "
+                    "configuration does not declare any more.",
+                    fix=f"Declare models.providers.{role.provider} again, or run: rag-assets ingest --all",
+                )
+        return models.model_copy(update={"chat": chat, "embedding": embedding})
 
     def pipeline(
         self, release: Release | None = None, *, usage: UsageSink | None = None, observers: Sequence[Observer] = ()
@@ -147,8 +161,7 @@ class Project:
         from rag_assets.models.chat import ChatModel
 
         release = release or self.release()
-        chat = type(self.settings.models.chat).model_validate(release.details["chat"])
-        models = self.settings.models.model_copy(update={"chat": chat})
+        models = self._models_of(release)
         return AnswerPipeline(
             release=release.release_id,
             retriever=self.retriever(release, usage),

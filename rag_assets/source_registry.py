@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_assets.config import CONFIG_FILE_NAME, SourceSettings, check_source_name, parse_settings
+from rag_assets.config import CONFIG_FILE_NAME, SourceSettings, check_source_name
+from rag_assets.config_file import parse_settings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
 NEW_FILE = (

@@ -4,14 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rag_assets.config import (
-    SOURCES_MAX,
-    Settings,
-    check_source_name,
-    find_config_file,
-    load_settings,
-    parse_settings,
-)
+from rag_assets.config import SOURCES_MAX, Settings, check_source_name
+from rag_assets.config_file import find_config_file, load_settings, parse_settings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
 

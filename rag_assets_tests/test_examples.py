@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from rag_assets.config import FilesSource, Settings, load_settings, parse_settings
+from rag_assets.config import FilesSource, Settings
+from rag_assets.config_file import load_settings, parse_settings
 from rag_assets.documents.parsing import SUPPORTED_SUFFIXES, parse
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_assets.config import load_settings
+from rag_assets.config_file import load_settings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 from rag_assets.source_registry import add_source, remove_source
 

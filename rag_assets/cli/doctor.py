@@ -32,7 +32,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
     Example: rag-assets doctor
     """
-    from rag_assets.config import load_settings
+    from rag_assets.config_file import load_settings
 
     settings = load_settings()
     findings = [finding for look in LOOKS for finding in _safely(look, settings)]
@@ -71,7 +71,7 @@ def _packages(_: Settings) -> Iterator[Finding]:
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
-    from rag_assets.config import find_config_file
+    from rag_assets.config_file import find_config_file
 
     file = find_config_file()
     yield Finding("configuration", True, f"{file or 'built-in defaults'}, {len(settings.sources)} sources")

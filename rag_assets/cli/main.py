@@ -58,7 +58,7 @@ def root(
     ] = False,
 ) -> None:
     """Options of every command."""
-    from rag_assets.config import CONFIG_FILE_VARIABLE
+    from rag_assets.config_file import CONFIG_FILE_VARIABLE
 
     if config is not None:
         os.environ[CONFIG_FILE_VARIABLE] = str(config)
@@ -67,7 +67,7 @@ def root(
 
 def _load_env_file() -> None:
     """Reads `.env` beside the configuration, as Dagster's commands do; what the environment says already stays."""
-    from rag_assets.config import find_config_file
+    from rag_assets.config_file import find_config_file
 
     file = find_config_file()
     env_file = (file.parent if file else Path.cwd()) / ".env"

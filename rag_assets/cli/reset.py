@@ -25,7 +25,7 @@ def reset(
 
     Example: rag-assets reset --yes
     """
-    from rag_assets.config import load_settings
+    from rag_assets.config_file import load_settings
     from rag_assets.errors import ConfigurationError
 
     settings = load_settings()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_assets.cli.output import JsonOption, print_json
+from rag_assets.cli.output import JsonOption, print_json, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +32,9 @@ def list_sources(as_json: JsonOption = False) -> None:
     for row in rows:
         held = "  HELD: " + row["held"] if row["held"] else ""
         failed = f", {row['failed']} failed" if row["failed"] else ""
-        typer.echo(
-            f"{row['source']}  {row['path']}  {row['documents']} documents, {row['chunks']} chunks{failed}{held}"
-        )
+        say(f"{row['source']}  {row['path']}  {row['documents']} documents, {row['chunks']} chunks{failed}{held}")
     if not rows:
-        typer.echo("No source is configured. Run: rag-assets sources add NAME --path FOLDER")
+        say("No source is configured. Run: rag-assets sources add NAME --path FOLDER")
 
 
 @app.command("add")
@@ -66,7 +64,7 @@ def add(
     if as_json:
         print_json(row)
     else:
-        typer.echo(f"Added {name} to {file}. Next: rag-assets ingest --source {name}")
+        say(f"Added {name} to {file}. Next: rag-assets ingest --source {name}")
 
 
 @app.command("remove")
@@ -88,7 +86,7 @@ def remove(
     if as_json:
         print_json({"removed": name})
     else:
-        typer.echo(f"Removed {name}; it is not answered from any more. Its rows go with the next: rag-assets ingest")
+        say(f"Removed {name}; it is not answered from any more. Its rows go with the next: rag-assets ingest")
 
 
 @app.command("validate")
@@ -112,7 +110,7 @@ def validate(as_json: JsonOption = False) -> None:
         print_json(rows)
     else:
         for row in rows:
-            typer.echo(f"{row['source']}: {row['files']} files" if row["ok"] else f"{row['source']}: {row['error']}")
+            say(f"{row['source']}: {row['files']} files" if row["ok"] else f"{row['source']}: {row['error']}")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 
@@ -120,7 +118,8 @@ def validate(as_json: JsonOption = False) -> None:
 def _config_file() -> Path:
     from pathlib import Path
 
-    from rag_assets.config import CONFIG_FILE_NAME, find_config_file
+    from rag_assets.config import CONFIG_FILE_NAME
+    from rag_assets.config_file import find_config_file
 
     return find_config_file() or Path.cwd() / CONFIG_FILE_NAME
 

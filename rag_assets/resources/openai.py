@@ -22,7 +22,8 @@ from dagster._core.execution.context.invocation import DirectAssetExecutionConte
 from dagster_openai import OpenAIResource  # noqa: TID253
 from pydantic import Field, PrivateAttr
 
-from rag_assets.config import ModelSettings, ProviderSettings, load_settings
+from rag_assets.config import ModelSettings, ProviderSettings
+from rag_assets.config_file import load_settings
 from rag_assets.errors import ConfigurationError
 from rag_assets.models.client import make_client
 from rag_assets.models.metering import HttpMeter
