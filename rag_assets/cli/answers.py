@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_assets.cli.output import JsonOption, print_json
+from rag_assets.cli.output import JsonOption, print_json, say
 
 if TYPE_CHECKING:
     from rag_assets.store import Hit
@@ -32,10 +32,10 @@ def search(
         print_json({"release": release, "query": query, "results": [_result(hit) for hit in hits]})
         return
     for number, hit in enumerate(hits, start=1):
-        typer.echo(f"{number}. {_place(hit.title, hit.source, hit.uri, hit.heading_path, hit.page)}  ({hit.score:.3f})")
-        typer.echo(f"   {' '.join(hit.text.split())[:300]}")
+        say(f"{number}. {_place(hit.title, hit.source, hit.uri, hit.heading_path, hit.page)}  ({hit.score:.3f})")
+        say(f"   {' '.join(hit.text.split())[:300]}")
     if not hits:
-        typer.echo("Nothing was found.")
+        say("Nothing was found.")
 
 
 def ask(
@@ -66,10 +66,10 @@ def ask(
             }
         )
         return
-    typer.echo(answer.answer)
+    say(answer.answer)
     for citation in answer.citations:
         place = _place(citation.title, citation.source, citation.uri, citation.heading_path, citation.page)
-        typer.echo(f"  [{citation.n}] {place}")
+        say(f"  [{citation.n}] {place}")
 
 
 def _result(hit: Hit) -> dict[str, Any]:

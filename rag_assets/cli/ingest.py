@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_assets.cli.output import JsonOption, print_json, progress_line
+from rag_assets.cli.output import JsonOption, complain, print_json, progress_line
 
 if TYPE_CHECKING:
     from rag_assets.automation.runs import RefreshOutcome, RunOutcome
@@ -49,9 +49,9 @@ def ingest(
         _print(summary, outcome, time.perf_counter() - start)
     for run in outcome.runs:
         if not run.succeeded:
-            typer.echo(f"error: {run.label}: {run.error}", err=True)
+            complain(f"error: {run.label}: {run.error}")
     for failure in failed_documents:
-        typer.echo(f"failed: {failure.source}: {failure.error}", err=True)
+        complain(f"failed: {failure.source}: {failure.error}")
     _exit(outcome, bool(failed_documents))
 
 
@@ -83,7 +83,7 @@ def _run(project: Project, names: tuple[str, ...], release: bool, on_start: Any)
     instance = open_instance(project.settings)
     changes = sync_partitions(instance, project)
     if changes.warning:
-        typer.echo(f"warning: {changes.warning}", err=True)
+        complain(f"warning: {changes.warning}")
     jobs = Jobs(
         ingest_source=defs.resolve_job_def("ingest_source"), release_index=defs.resolve_job_def("release_index")
     )

@@ -143,7 +143,12 @@ def test_a_document_and_a_source_in_trouble_do_not_stop_the_others(tmp_path: Pat
     ran = rag_assets(tmp_path, "sources", "validate", "--json")
     assert ran.code == 1
     assert [(row["source"], row["ok"]) for row in ran.json] == [("gone", False), ("wiki", True)]
-    (tmp_path / "wiki/broken.pdf").unlink()
+    (tmp_path / "wiki/broken.pdf").rename(tmp_path / "wiki/broken\x1b[31m\n.pdf")
+    ran = rag_assets(tmp_path, "ingest", "--source", "wiki")
+    assert ran.code == 3
+    assert ran.err.startswith("failed: wiki: broken\\x1b[31m .pdf is not")
+    assert len(ran.err.splitlines()) == 1
+    (tmp_path / "wiki/broken\x1b[31m\n.pdf").unlink()
     (tmp_path / "gone").mkdir()
     ran = rag_assets(tmp_path, "ingest")
     assert (ran.code, ran.err) == (0, "")
