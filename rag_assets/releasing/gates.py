@@ -96,7 +96,7 @@ def require(ledger: Ledger, gates: Iterable[str], subject: str) -> None:
 _FIXES = {
     TOKEN_BUDGET: "Raise token_budget of the source, narrow its include patterns, or lower chunking.max_tokens.",
     EMBEDDING_INTEGRITY: "Run rag-assets ingest again; if it persists, the model returns bad vectors.",
-    COMPLETENESS: "Run rag-assets ingest again: it finishes what an interrupted run left.",
+    COMPLETENESS: "Run: rag-assets ingest --all. It finishes what an interrupted run left.",
 }
 
 

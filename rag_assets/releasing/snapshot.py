@@ -52,7 +52,10 @@ def take_snapshot(
     """
     index = store.vector_index(generation.id, generation.space.dimension, language=retrieval.language)
     if not index.exists():
-        raise NoReleaseError("Nothing is indexed yet.", fix="Run: rag-assets ingest --all")
+        raise NoReleaseError(
+            "Nothing is indexed yet: no source has given a text.",
+            fix="See what each source has with: rag-assets sources validate",
+        )
     with index.lock():
         known = {name: _documents(store.raw_documents(name)) for name in sources}
         purged = _purge(index, known)

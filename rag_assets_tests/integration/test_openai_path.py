@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rag_assets.automation.runs import RunOutcome
-from rag_assets.errors import AuthenticationError, NoReleaseError, ProviderUnavailableError
+from rag_assets.errors import AuthenticationError, ConfigurationError, NoReleaseError, ProviderUnavailableError
 from rag_assets.models.chat import ChatModel
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.gateway import (
@@ -225,6 +225,20 @@ def test_a_chat_model_that_fails_leaves_the_release_and_records_no_answer(
         with pytest.raises(ProviderUnavailableError, match="status 500"):
             project.ask(QUESTION)
         assert project.ask(QUESTION).answerable
+
+
+def test_a_release_whose_provider_left_the_configuration_says_so(gateway: SmallProject) -> None:
+    ingest(gateway)
+    gateway.configure(wiki="")
+    with gateway.open() as project:
+        for ask in (project.ask, project.search):
+            with pytest.raises(
+                ConfigurationError, match="provider 'gateway', which the config"
+            ):
+                ask(QUESTION)
+    assert all(run.succeeded for run in ingest(gateway).runs)
+    with gateway.open() as project:
+        assert project.ask(QUESTION).model == "extractive-reader"
 
 
 def test_an_answer_that_cites_nothing_it_stands_on_becomes_the_refusal(

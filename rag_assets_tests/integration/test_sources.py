@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -193,3 +195,52 @@ def test_a_failure_of_any_stage_ends_when_its_document_goes(house: SmallProject)
     ingest(house)
     with house.open() as project:
         assert project.ledger.failures() == []
+
+
+def test_a_source_without_any_text_says_what_is_missing(small_project: SmallProject) -> None:
+    small_project.configure(empty="")
+    small_project.write("empty/blank.md", " \n\n")
+    outcome = ingest(small_project)
+    assert outcome.sources["empty"].succeeded
+    assert outcome.release is not None
+    assert outcome.release.error == (
+        "Nothing is indexed yet: no source has given a text. See what each source has with: rag-assets sources validate"
+    )
+
+
+def test_the_last_document_of_all_can_go_and_come_back(small_project: SmallProject) -> None:
+    small_project.configure(cellar="max_removed_fraction: 1.0")
+    wine = small_project.write("cellar/wine.md", WINE)
+    ingest(small_project)
+    first = serving(small_project)
+    wine.unlink()
+    assert [run.error for run in ingest(small_project).runs] == [None, None]
+    assert serving(small_project) != first
+    assert uris(small_project) == set()
+    small_project.write("cellar/wine.md", WINE)
+    assert [run.error for run in ingest(small_project).runs] == [None, None]
+    assert (serving(small_project), uris(small_project)) == (first, {"cellar/wine.md"})
+
+
+def test_file_names_of_any_bytes(small_project: SmallProject) -> None:
+    small_project.configure(cellar="")
+    for name in (b"caf\xe9.md", b"new\nline.md", b"esc\x1b[31m.md", "\U0001f377.md".encode(), b"it's; --.md"):
+        path = os.fsencode(small_project.root / "cellar") + b"/" + name
+        Path(os.fsdecode(path)).write_text(WINE, "utf-8")
+    assert [run.error for run in ingest(small_project).runs] == [None, None]
+    with small_project.open() as project:
+        assert project.store.raw_documents("cellar").count() == 5
+        assert project.ledger.failures() == []
+    assert len(uris(small_project)) == 5
+
+
+def test_a_new_chunking_of_some_sources_alone_is_not_released(house: SmallProject) -> None:
+    before = serving(house)
+    house.configure("chunking: {max_tokens: 100}", cellar="", kitchen="")
+    outcome = ingest(house, "kitchen")
+    assert outcome.release is not None
+    assert str(outcome.release.error) == "The check 'completeness' failed: no row is left of cellar"
+    assert (serving(house), uris(house)) == (before, ALL)
+    assert [run.error for run in ingest(house).runs] == [None, None, None]
+    assert serving(house) != before
+    assert uris(house) == ALL
