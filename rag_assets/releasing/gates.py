@@ -95,7 +95,8 @@ def require(ledger: Ledger, gates: Iterable[str], subject: str) -> None:
 
 _FIXES = {
     TOKEN_BUDGET: "Raise token_budget of the source, narrow its include patterns, or lower chunking.max_tokens.",
-    EMBEDDING_INTEGRITY: "Run rag-assets ingest again; if it persists, the model returns bad vectors.",
+    EMBEDDING_INTEGRITY: "Run: rag-assets ingest --all. If it stays, stored vectors are damaged: run rag-assets reset "
+    "--yes, and ingest again.",
     COMPLETENESS: "Run: rag-assets ingest --all. It finishes what an interrupted run left.",
 }
 

@@ -111,18 +111,34 @@ def double_a_row(table: Any) -> str:
     return "completeness"
 
 
-def spoil_a_vector(table: Any) -> str:
+def zero_a_vector(table: Any) -> str:
+    return _spoil_a_vector(table, 0.0)
+
+
+def lose_a_number(table: Any) -> str:
+    return _spoil_a_vector(table, float("nan"))
+
+
+def stretch_a_vector(table: Any) -> str:
+    return _spoil_a_vector(table, 1.0)
+
+
+def _spoil_a_vector(table: Any, number: float) -> str:
     rows = table.to_arrow().slice(0, 1)
-    dimension = rows.schema.field("vector").type.list_size
-    zero = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(dimension, np.float32)), dimension)
-    spoilt = rows.set_column(rows.schema.get_field_index("vector"), rows.schema.field("vector"), zero)
-    table.merge_insert("chunk_id").when_matched_update_all().execute(spoilt)
+    position, field = rows.schema.get_field_index("vector"), rows.schema.field("vector")
+    numbers = pa.array(np.full(field.type.list_size, number, np.float32))
+    spoilt = rows.set_column(position, field, pa.FixedSizeListArray.from_arrays(numbers, field.type.list_size))
+    merge = table.merge_insert("chunk_id").when_matched_update_all()
+    merge.execute(spoilt, on_bad_vectors="fill", fill_value=number)
     # What makes a snapshot another one is the hash of its rows.
     table.update(where=f"chunk_id = '{rows['chunk_id'][0].as_py()}'", values={"row_hash": "spoilt"})
     return "embedding_integrity"
 
 
-@pytest.mark.parametrize("spoil", [lose_a_row, double_a_row, spoil_a_vector])
+SPOILERS = [lose_a_row, double_a_row, zero_a_vector, lose_a_number, stretch_a_vector]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
 def test_a_spoilt_index_is_not_released_however_that_is_started(kitchen: SmallProject, spoil: Any) -> None:
     before = serving(kitchen)
     gate = spoil(raw_index(kitchen))

@@ -232,9 +232,7 @@ def test_a_release_whose_provider_left_the_configuration_says_so(gateway: SmallP
     gateway.configure(wiki="")
     with gateway.open() as project:
         for ask in (project.ask, project.search):
-            with pytest.raises(
-                ConfigurationError, match="provider 'gateway', which the config"
-            ):
+            with pytest.raises(ConfigurationError, match="provider 'gateway', which the config"):
                 ask(QUESTION)
     assert all(run.succeeded for run in ingest(gateway).runs)
     with gateway.open() as project:
