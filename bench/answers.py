@@ -112,17 +112,17 @@ def ingest(project: Project) -> float:
 
 def ask_all(project: Project, questions: Sequence[Asked]) -> list[Outcome]:
     """Asks every question twice: as it is, and with its paragraph revoked."""
-    pipeline = project.pipeline()
     texts: dict[str, str] = {}
     outcomes = []
-    for each in questions:
-        answer = pipeline.ask(each.question, answer_id=new_answer_id())
-        gone = frozenset([each.document]) if parity(each.id) else each.article_documents
-        without = revoked(pipeline, gone).ask(each.question, answer_id=new_answer_id())
-        quotes = tuple(citation.quote for citation in answer.citations)
-        first = quotes[0] if quotes else ""
-        sentence = whole_sentence(project, answer, texts) if quotes else ""
-        outcomes.append(Outcome(each, first, sentence, quotes, not answer.answerable, not without.answerable))
+    with project.pipeline() as pipeline:
+        for each in questions:
+            answer = pipeline.ask(each.question, answer_id=new_answer_id())
+            gone = frozenset([each.document]) if parity(each.id) else each.article_documents
+            without = revoked(pipeline, gone).ask(each.question, answer_id=new_answer_id())
+            quotes = tuple(citation.quote for citation in answer.citations)
+            first = quotes[0] if quotes else ""
+            sentence = whole_sentence(project, answer, texts) if quotes else ""
+            outcomes.append(Outcome(each, first, sentence, quotes, not answer.answerable, not without.answerable))
     return outcomes
 
 

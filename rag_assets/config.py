@@ -33,7 +33,11 @@ class FilesSource(_Section):
     exclude: tuple[str, ...] = Field(default=(), description="Glob patterns a file must match none of.")
     language: str | None = Field(default=None, description="ISO 639-1 code; detected per document when absent.")
     token_budget: int = Field(default=5_000_000, gt=0, description="The most tokens this source's chunks may total.")
-    allowed_groups: tuple[str, ...] = Field(default=(), description="Who may see it; empty means everyone.")
+    allowed_groups: tuple[str, ...] = Field(
+        default=(), description="Who may see it, by `ask --group`; empty means everyone."
+    )
+        default=(), description="Who may see it, by `ask --group`; empty means everyone."
+    )
     max_removed_fraction: float = Field(
         default=0.5, ge=0, le=1, description="A larger share gone at once holds the source for confirmation."
     )

@@ -6,9 +6,9 @@ and notebooks all hold a `Project` and nothing below it reads settings of its ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,6 @@ class Project:
     """The parts of one project. `close` it when it is no longer needed, or use it in a `with` statement."""
 
     settings: Settings
-    _closing: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     @classmethod
     def open(cls, config_file: Path | None = None, environment: Mapping[str, str] | None = None) -> Project:
@@ -124,20 +123,29 @@ class Project:
             raise NoReleaseError(f"There is no snapshot {snapshot_id!r}.", fix="Run: rag-assets ingest --all")
         return snapshot
 
-    def retriever(self, release: Release, usage: UsageSink | None = None) -> Retriever:
-        """Searches exactly the rows that `release` pins."""
+    def visible_sources(self, groups: Collection[str] = ()) -> frozenset[str]:
+        """The configured sources that a member of `groups` may see: those for everyone, and those of a group."""
+        allowed = {name: source.allowed_groups for name, source in self.settings.sources.items()}
+        return frozenset(name for name, names in allowed.items() if not names or set(names) & set(groups))
+
+    @contextmanager
+    def retriever(
+        self, release: Release, *, usage: UsageSink | None = None, groups: Collection[str] = ()
+    ) -> Iterator[Retriever]:
+        """Searches exactly the rows that `release` pins, as far as a member of `groups` may see them now."""
         from rag_assets.answering import Retriever
         from rag_assets.models.embedder import Embedder
 
         snapshot = self.snapshot(release.snapshot_id)
         models = self._models_of(release)
-        return Retriever(
-            table=self.store.open_at(snapshot.table, snapshot.version),
-            embedder=self._closing.enter_context(Embedder(models, usage)),
-            settings=RetrievalSettings.model_validate(release.retrieval),
-            denied=self.ledger.denied,
-            configured_sources=frozenset(self.settings.sources),
-        )
+        with Embedder(models, usage) as embedder:
+            yield Retriever(
+                table=self.store.open_at(snapshot.table, snapshot.version),
+                embedder=embedder,
+                settings=RetrievalSettings.model_validate(release.retrieval),
+                denied=self.ledger.denied,
+                visible_sources=self.visible_sources(groups),
+            )
 
     def _models_of(self, release: Release) -> ModelSettings:
         """The models `release` was made with, at the providers of now. Raises `ConfigurationError`."""
@@ -153,47 +161,53 @@ class Project:
                 )
         return models.model_copy(update={"chat": chat, "embedding": embedding})
 
+    @contextmanager
     def pipeline(
-        self, release: Release | None = None, *, usage: UsageSink | None = None, observers: Sequence[Observer] = ()
-    ) -> AnswerPipeline:
+        self,
+        release: Release | None = None,
+        *,
+        usage: UsageSink | None = None,
+        groups: Collection[str] = (),
+        observers: Sequence[Observer] = (),
+    ) -> Iterator[AnswerPipeline]:
         """Answers from `release`, or from the serving one. Raises `NoReleaseError`."""
         from rag_assets.answering import AnswerPipeline
         from rag_assets.models.chat import ChatModel
 
         release = release or self.release()
         models = self._models_of(release)
-        return AnswerPipeline(
-            release=release.release_id,
-            retriever=self.retriever(release, usage),
-            chat=self._closing.enter_context(ChatModel(models, usage)),
-            prompts=Prompts(**release.prompts),
-            settings=AnsweringSettings.model_validate(release.answering),
-            observers=tuple(observers),
-        )
+        with self.retriever(release, usage=usage, groups=groups) as retriever, ChatModel(models, usage) as chat:
+            yield AnswerPipeline(
+                release=release.release_id,
+                retriever=retriever,
+                chat=chat,
+                prompts=Prompts(**release.prompts),
+                settings=AnsweringSettings.model_validate(release.answering),
+                observers=tuple(observers),
+            )
 
     def search(
-        self, query: str, *, k: int | None = None, sources: Sequence[str] | None = None
+        self, query: str, *, k: int | None = None, sources: Sequence[str] | None = None, groups: Collection[str] = ()
     ) -> tuple[str, list[Hit]]:
-        """The serving release's id and its best passages for `query`, best first."""
+        """The serving release's id and its best passages for `query`, best first; see `retriever` for `groups`."""
         from rag_assets.answering import check_question
 
         asked = check_question(query, max_characters=self.settings.answering.max_question_characters)
         release = self.release()
         for name in sources or ():
             self.settings.source(name)
-        usage = self.ledger.usage_sink()
-        return release.release_id, self.retriever(release, usage).retrieve(asked, k=k, sources=sources)
+        with self.retriever(release, usage=self.ledger.usage_sink(), groups=groups) as retriever:
+            return release.release_id, retriever.retrieve(asked, k=k, sources=sources)
 
-    def ask(self, question: str, *, sources: Sequence[str] | None = None) -> Answer:
-        """An answer from the serving release, recorded in the ledger."""
+    def ask(self, question: str, *, sources: Sequence[str] | None = None, groups: Collection[str] = ()) -> Answer:
+        """An answer from the serving release, recorded in the ledger; see `retriever` for `groups`."""
         from rag_assets.ledger import new_answer_id
 
         for name in sources or ():
             self.settings.source(name)
         answer_id = new_answer_id()
-        answer = self.pipeline(usage=self.ledger.usage_sink(answer_id=answer_id)).ask(
-            question, answer_id=answer_id, sources=sources
-        )
+        with self.pipeline(usage=self.ledger.usage_sink(answer_id=answer_id), groups=groups) as pipeline:
+            answer = pipeline.ask(question, answer_id=answer_id, sources=sources)
         self.ledger.record_answer(
             answer_id=answer.answer_id,
             release_id=answer.release,
@@ -210,7 +224,6 @@ class Project:
 
     def close(self) -> None:
         """Closes what was opened."""
-        self._closing.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
 

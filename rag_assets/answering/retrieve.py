@@ -17,19 +17,19 @@ class Retriever:
     """Searches one snapshot.
 
     `table` is the index opened at the pinned version. `denied` is asked before every search, so that a revocation holds
-    from the next question on. `configured_sources` are the sources the configuration has now: others are not seen.
+    from the next question on. `visible_sources` are the sources that the configuration has now and the asker may see.
     """
 
     table: Any
     embedder: Embedder
     settings: RetrievalSettings
     denied: Callable[[], Denied]
-    configured_sources: Collection[str]
+    visible_sources: Collection[str]
 
     def retrieve(self, question: str, *, k: int | None = None, sources: Sequence[str] | None = None) -> list[Hit]:
         """The best `k` passages, best first; `sources` narrows the search."""
         settings = self.settings if k is None else self.settings.model_copy(update={"k": k})
-        wanted = set(self.configured_sources if sources is None else sources) & set(self.configured_sources)
+        wanted = set(self.visible_sources if sources is None else sources) & set(self.visible_sources)
         if not wanted:
             return []
         vector = self.embedder.embed_query(question) if settings.mode != "text" else None

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 SourceOption = Annotated[list[str] | None, typer.Option("--source", "-s", help="Only this source; may be repeated.")]
 
+GroupOption = Annotated[
+    list[str] | None, typer.Option("--group", "-g", help="See also what this group may see; may be repeated.")
+]
+
 
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int | None, typer.Option("-k", min=1, max=100, help="How many passages.")] = None,
     source: SourceOption = None,
+    group: GroupOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the passages that fit a query best.
@@ -27,7 +32,7 @@ def search(
     from rag_assets.project import Project
 
     with Project.open() as project:
-        release, hits = project.search(query, k=k, sources=source)
+        release, hits = project.search(query, k=k, sources=source, groups=group or ())
     if as_json:
         print_json({"release": release, "query": query, "results": [_result(hit) for hit in hits]})
         return
@@ -41,6 +46,7 @@ def search(
 def ask(
     question: Annotated[str, typer.Argument(help="A question, in words.")],
     source: SourceOption = None,
+    group: GroupOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from the released documents, with citations.
@@ -50,7 +56,7 @@ def ask(
     from rag_assets.project import Project
 
     with Project.open() as project:
-        answer = project.ask(question, sources=source)
+        answer = project.ask(question, sources=source, groups=group or ())
     if as_json:
         print_json(
             {

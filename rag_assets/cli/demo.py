@@ -12,9 +12,9 @@ from rag_assets.cli.ingest import ingest
 from rag_assets.errors import RagAssetsError
 
 QUESTIONS = (
-    "How is reciprocal rank fusion computed?",
-    "Why must the validation examples not repeat the training examples?",
-    "What should be done first when a source loses most of its documents at once?",
+    "What is the constant k in reciprocal rank fusion?",
+    "How many days should the champion be kept available?",
+    "What happens when more than half of a source vanishes at once?",
 )
 
 

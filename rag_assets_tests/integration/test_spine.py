@@ -123,6 +123,16 @@ def test_two_files_with_the_same_content_are_both_kept_and_one_can_go(wiki: Smal
     assert {hit.uri for hit in hits if "sourdough" in hit.text} == {"bread.md"}
 
 
+def test_a_source_for_some_is_answered_from_for_these_alone(wiki: SmallProject) -> None:
+    ingest(wiki)
+    wiki.configure(wiki="allowed_groups: [bakers]")
+    with wiki.open() as project:  # at once: before any run has seen the new setting
+        assert project.search("sourdough")[1] == []
+        assert not project.ask("What does rye bread need?").answerable
+        assert project.search("sourdough", groups=["bakers", "others"])[1]
+        assert project.search("sourdough", groups=["others"])[1] == []
+
+
 def data_versions(project: SmallProject) -> dict[str, str | None]:
     """The newest data version of every asset."""
     versions = {}
