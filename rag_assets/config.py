@@ -36,8 +36,6 @@ class FilesSource(_Section):
     allowed_groups: tuple[str, ...] = Field(
         default=(), description="Who may see it, by `ask --group`; empty means everyone."
     )
-        default=(), description="Who may see it, by `ask --group`; empty means everyone."
-    )
     max_removed_fraction: float = Field(
         default=0.5, ge=0, le=1, description="A larger share gone at once holds the source for confirmation."
     )
