@@ -1,12 +1,12 @@
 """How well search finds: MRR@10, recall@5 and nDCG@10 on two labelled collections, through the product's own path.
 
-    python -m bench.retrieval [--corpus xquad|cranfield|all] [--precision int8|fp32] [--json]
+    python -m bench.retrieval [--corpus xquad|cranfield|all] [--precision int8|fp32] [--ablation] [--json]
 
 Documents are parsed, chunked, embedded and written to a LanceDB table by `rag_assets`, and every question goes through
-`rag_assets.store.search` with the default settings, changed only in `mode` and `fusion`. A document ranks by its best
-chunk. XQuAD: each paragraph is a document without a title. Cranfield: each abstract is a document with its title, which
-the abstract's own text repeats at its start and which is taken off there; a relevance code above 0 is relevant; query n
-is the n-th in the file.
+`rag_assets.store.search` with the default settings, changed only in `mode` and `fusion` (with `--ablation` also in one
+weight). A document ranks by its best chunk. XQuAD: each paragraph is a document without a title. Cranfield: each
+abstract is a document with its title, which the abstract's own text repeats at its start and which is taken off there;
+a relevance code above 0 is relevant; query n is the n-th in the file.
 
 Halves: by the parity of the SHA-256 of the article's title (XQuAD) or the query's number (Cranfield); even is for
 tuning, odd is held out. Every question counts, one without a hit as 0. Intervals are 95 % percentile intervals of
@@ -38,11 +38,17 @@ from rag_assets.fingerprints import chunk_id, document_id, sha256_hex
 from rag_assets.models.embedder import Embedder
 from rag_assets.store import Store, search
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "vector": {"mode": "vector"},
     "full text": {"mode": "text"},
     "hybrid, reciprocal ranks": {"mode": "hybrid", "fusion": "rrf"},
     "hybrid, convex (default)": {"mode": "hybrid", "fusion": "convex"},
+}
+ABLATION: dict[str, dict[str, Any]] = {
+    "convex without title": {"title_weight": 0.0},
+    "convex without phrases": {"phrase_weight": 0.0},
+    "convex without feedback": {"feedback_weight": 0.0},
+    "convex of cosine and BM25 alone": {"title_weight": 0.0, "phrase_weight": 0.0, "feedback_weight": 0.0},
 }
 METRICS = ("mrr@10", "recall@5", "ndcg@10")
 RANKS = 10
@@ -199,14 +205,14 @@ def summary(questions: Sequence[Question], judged: np.ndarray) -> dict[str, Any]
     return parts
 
 
-def measure(corpus: Corpus, embedder: Embedder) -> dict[str, Any]:
+def measure(corpus: Corpus, embedder: Embedder, methods: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Every method's summary and search times on one corpus."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(str(Path(folder) / "lancedb"), lock_dir=Path(folder) / "locks")
         handle = index(corpus, embedder, store)
         vectors = [embedder.embed_query(question.text) for question in corpus.questions]
         report: dict[str, Any] = {"documents": len(corpus.documents), "chunks": handle.count_rows(), "methods": {}}
-        for method, change in METHODS.items():
+        for method, change in methods.items():
             settings = RetrievalSettings(k=CHUNKS_ASKED).model_copy(update=change)
             judged, times = [], []
             for question, vector in zip(corpus.questions, vectors, strict=True):
@@ -249,6 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--corpus", choices=[*CORPORA, "all"], default="all")
     parser.add_argument("--precision", choices=["int8", "fp32"], help="of the embedding model; default: the product's")
+    parser.add_argument("--ablation", action="store_true", help="also the default with one part taken away at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     arguments = parser.parse_args()
     folder = corpora_folder()
@@ -256,9 +263,10 @@ def main() -> None:
     missing = [name for name in names if not (folder / name).is_dir()]
     if missing:
         sys.exit(f"{', '.join(missing)} not found in {folder}; set RAG_ASSETS_CORPORA to the folder that holds them.")
+    methods = METHODS | (ABLATION if arguments.ablation else {})
     models = ModelSettings(embedding=EmbeddingSettings(precision=arguments.precision))
     with Embedder(models) as embedder:
-        reports = {name: measure(CORPORA[name](folder), embedder) for name in names}
+        reports = {name: measure(CORPORA[name](folder), embedder, methods) for name in names}
     if arguments.json:
         print(json.dumps({"embedding_space": embedder.space.name, "corpora": reports}, indent=2))
         return
