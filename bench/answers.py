@@ -32,6 +32,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from bench.corpora import corpus_folder
 from bench.reader import parity
 from rag_assets.answering import Answer, AnswerPipeline
 from rag_assets.assets import sync_partitions
@@ -72,15 +73,10 @@ class Outcome:
     refused_without: bool
 
 
-def corpora() -> Path:
-    """Where the labelled corpora are."""
-    return Path(os.environ.get("RAG_ASSETS_CORPORA") or Path(__file__).parents[2] / "shared" / "corpora")
-
-
 def write_files(folder: Path) -> list[Asked]:
     """One file per paragraph below `folder`; returns the questions."""
     questions = []
-    for article in json.loads((corpora() / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]:
+    for article in json.loads((corpus_folder("xquad") / "xquad.en.json").read_text("utf-8"))["data"]:
         title = article["title"].replace("_", " ")
         slug = re.sub(r"\W+", "-", article["title"]).strip("-").lower()
         uris = [f"{slug}/{number:02}.md" for number in range(len(article["paragraphs"]))]

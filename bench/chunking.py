@@ -15,7 +15,6 @@ twice, the second time with parsing included, which LangChain does without.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.corpora import corpus_folder
 from rag_assets.chunking import Tokenizer, chunk_document
 from rag_assets.config import ChunkingSettings
 from rag_assets.documents.model import Block, Document
@@ -172,17 +172,17 @@ def row(name: str, corpus: Corpus, pieces: list[list[Piece]], seconds: list[floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = Path(os.environ.get("RAG_ASSETS_CORPORA", "../shared/corpora")) / "argocd_docs"
-    parser.add_argument("folder", type=Path, nargs="?", default=default)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--max-tokens", type=int, default=ChunkingSettings().max_tokens)
     parser.add_argument("--tokenizer", default="all-MiniLM-L6-v2")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    if not arguments.folder.is_dir():
-        sys.exit(f"{arguments.folder} is not a folder; name one that holds Markdown files.")
+    folder = arguments.folder or corpus_folder("argocd_docs")
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not a folder; name one that holds Markdown files.")
 
     limit, tokenizer = arguments.max_tokens, load_tokenizer(arguments.tokenizer)
-    corpus, parsing = load(arguments.folder, tokenizer, limit)
+    corpus, parsing = load(folder, tokenizer, limit)
     mine = best_seconds(lambda: ours(corpus, tokenizer, limit), arguments.rounds)
     rows = [HEADER, row("rag_assets", corpus, ours(corpus, tokenizer, limit), [mine, mine + parsing], limit)]
     for name, split in langchain(tokenizer, limit).items():

@@ -1,7 +1,7 @@
 """How often the extractive reader quotes the answer, and how well it knows when there is none; also trains it.
 
-    python bench/reader.py CORPUS                       measures the shipped weights, and cross-fitted ones
-    python bench/reader.py CORPUS --train WEIGHTS.json  trains on the tuning half and writes the weights
+    python -m bench.reader [CORPUS]                       measures the shipped weights, and cross-fitted ones
+    python -m bench.reader [CORPUS] --train WEIGHTS.json  trains on the tuning half and writes the weights
 
 CORPUS is a file in SQuAD format (XQuAD's `xquad.en.json`, CC BY-SA 4.0; 240 paragraphs, 1,190 questions).
 
@@ -41,6 +41,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.corpora import corpus_folder
 from rag_assets.models.embedded.encoder import Encoder, get_encoder
 from rag_assets.models.embedded.reader.confidence import SIGNALS
 from rag_assets.models.embedded.reader.features import FEATURES, Candidates
@@ -247,17 +248,18 @@ def report(label: str, examples: Sequence[Asked], model_of: Callable[[Asked], Sc
 def main() -> None:
     """Reads the corpus once, then trains and reports."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", type=Path, nargs="?", help="a file in SQuAD format; XQuAD's by default")
     parser.add_argument("--precision", choices=("int8", "fp32"), default="int8")
     parser.add_argument("--train", type=Path, metavar="WEIGHTS.json", help="write weights trained on the tuning half")
     options = parser.parse_args()
     started = time.perf_counter()
-    asked = load(options.corpus, options.precision)
+    file = options.corpus or corpus_folder("xquad") / "xquad.en.json"
+    asked = load(file, options.precision)
     print(f"{len(asked)} questions read in {time.perf_counter() - started:.0f} s, {options.precision}")
     units = {each.question_id: table(each, whole_units) for each in asked}
     runs = {each.question_id: table(each, every_run) for each in asked}
     halves = {half: [each for each in asked if each.tuning == half] for half in (True, False)}
-    name = options.corpus.stem
+    name = file.stem
     models = {
         half: train(halves[half], units, runs, f"{name}, {'tuning' if half else 'testing'} half of the articles")
         for half in (True, False)

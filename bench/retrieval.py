@@ -18,9 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +29,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from bench.corpora import corpus_folder
 from rag_assets.chunking import chunk_document
 from rag_assets.config import ChunkingSettings, EmbeddingSettings, ModelSettings, RetrievalSettings
 from rag_assets.documents.parsing import parse
@@ -246,11 +245,6 @@ def lines(name: str, report: dict[str, Any]) -> list[str]:
     return table
 
 
-def corpora_folder() -> Path:
-    named = os.environ.get("RAG_ASSETS_CORPORA")
-    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "corpora"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--corpus", choices=[*CORPORA, "all"], default="all")
@@ -258,15 +252,11 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true", help="also the default with one part taken away at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     arguments = parser.parse_args()
-    folder = corpora_folder()
     names = list(CORPORA) if arguments.corpus == "all" else [arguments.corpus]
-    missing = [name for name in names if not (folder / name).is_dir()]
-    if missing:
-        sys.exit(f"{', '.join(missing)} not found in {folder}; set RAG_ASSETS_CORPORA to the folder that holds them.")
     methods = METHODS | (ABLATION if arguments.ablation else {})
     models = ModelSettings(embedding=EmbeddingSettings(precision=arguments.precision))
     with Embedder(models) as embedder:
-        reports = {name: measure(CORPORA[name](folder), embedder, methods) for name in names}
+        reports = {name: measure(CORPORA[name](corpus_folder(name).parent), embedder, methods) for name in names}
     if arguments.json:
         print(json.dumps({"embedding_space": embedder.space.name, "corpora": reports}, indent=2))
         return
