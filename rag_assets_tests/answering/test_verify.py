@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from rag_assets.answering import cited_passages
 from rag_assets.store.search import Hit
 
@@ -77,3 +79,45 @@ def test_a_statement_is_found_across_line_breaks_of_its_passage() -> None:
     passages = [hit("Intro.\n\nThe constant k is 60\nin the paper.  Next.")]
     _, citations = cited_passages("The constant k is 60 in the paper. [1]", passages)
     assert [c.quote for c in citations] == ["The constant k is 60\nin the paper."]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The largest batch is 512 according to [the guide].",
+        "The port is stored in `ports[main]`.",
+        "The timeout, see [RFC 2119], is 30 seconds.",
+        "It is started with the command frob run [options]",
+        "Lists [[nest]] and ] stands alone.",
+    ],
+)
+def test_brackets_of_the_passage_are_part_of_its_quote(said: str) -> None:
+    answer, citations = cited_passages(f"{said} [1]", [hit(f"Before it.\n\n{said}\n\nAfter it.")])
+    assert answer == f"{said} [1]"
+    assert [c.quote for c in citations] == [said]
+
+
+@pytest.mark.parametrize("said", ["", ".", "`.", '"', " ] "])
+def test_what_has_no_word_supports_nothing(said: str) -> None:
+    assert cited_passages(f"{said} [1]", [hit('A `word`. "Another" ] one.')])[1] == ()
+
+
+def test_a_statement_of_several_sentences_is_quoted_by_the_one_that_stands_in_the_passage() -> None:
+    said = "You asked about overlap, and here is what I could find on it.\nOverlap is off by default. [1]"
+    assert [c.quote for c in cited_passages(said, PASSAGES)[1]] == ["Overlap is off by default."]
+    assert cited_passages("Elephants migrate. Off. [1]", PASSAGES)[1] == ()
+
+
+def test_marks_of_one_statement_share_it_and_the_next_begins_after_its_full_stop() -> None:
+    passages = [hit("Overlap is off.", 1), hit("Overlap is off, says the table.", 2), hit("Releases are immutable.", 3)]
+    answer, citations = cited_passages("Overlap is off [1]   [2]. Releases are immutable [3].", passages)
+    assert answer == "Overlap is off [1] [2]. Releases are immutable [3]."
+    assert [c.quote for c in citations] == ["Overlap is off", "Overlap is off", "Releases are immutable"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("piece", [" ", "word ", "[", "[a", "a] ", "a[ ", "aa bb cc. ", "[1] ", "a [1] "])
+def test_a_long_answer_is_read_in_one_pass(piece: str) -> None:
+    cited_passages(
+        (piece * 200_000)[:200_000] + " [1]", [hit("word " * 500 + "gap" + " " * 5_000 + "end. Another one.")]
+    )
