@@ -102,6 +102,26 @@ class Project:
 
         return open_connector(self.settings.source(source), root=self.settings.root)
 
+    def forget_source(self, name: str) -> None:
+        """Denies a source that left the configuration at once, then drops its documents and chunks.
+
+        Its vectors stay, for they are known by what was embedded; its rows leave the index with the next snapshot.
+        """
+        self.ledger.deny_source(name, reason="removed from the configuration")
+        for table in (self.store.raw_documents(name), self.store.chunks(name)):
+            self.store.drop(table.name)
+        self.ledger.clear_failures(name)
+        self.ledger.release_hold(name)
+
+    def token_limits(self, source: str) -> dict[str, int]:
+        """What the chunks of `source` are held to: the source's budget, and what the model reads of one input."""
+        from rag_assets.models.catalog import embedding_model
+
+        return {
+            "budget_tokens": self.settings.source(source).token_budget,
+            "max_input_tokens": embedding_model(self.settings.models.embedding).max_input_tokens,
+        }
+
     @property
     def source_names(self) -> tuple[str, ...]:
         """The configured sources, sorted."""

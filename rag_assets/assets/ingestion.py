@@ -19,12 +19,14 @@ from rag_assets.ingestion import (
 from rag_assets.models.usage import UsageMeter
 from rag_assets.releasing import (
     EMBEDDING_INTEGRITY,
+    INDEXED,
     TOKEN_BUDGET,
     judge_chunks,
     judge_embeddings,
     require,
     subject_of_chunks,
     subject_of_embeddings,
+    subject_of_index,
 )
 from rag_assets.resources.openai import ProviderResource
 from rag_assets.resources.project import ProjectResource
@@ -141,7 +143,8 @@ def embeddings(
         opened.settings.source(name)
         chunk_table = opened.store.chunks(name)
         version = chunks_version(name, chunk_table, opened.generation)
-        require(opened.ledger, [TOKEN_BUDGET], subject_of_chunks(name, version))
+        limits = opened.token_limits(name)
+        require(opened.ledger, [TOKEN_BUDGET], subject_of_chunks(name, version, **limits))
         sink = opened.ledger.usage_sink(run_id=context.run.run_id, source=name, asset="embeddings")
         meter = UsageMeter([sink])
         space = opened.generation.space
@@ -195,9 +198,11 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
         version = embeddings_version(chunk_table, vectors, generation.space)
         require(opened.ledger, [EMBEDDING_INTEGRITY], subject_of_embeddings(name, version))
         table = opened.index
+        chunked = chunks_version(name, chunk_table, generation)
         result = sync_vector_index(
             name, chunks=chunk_table, embeddings=vectors, index=table, progress=_log_progress(context)
         )
+        opened.ledger.record_verdict(INDEXED, subject_of_index(table.name, name, chunked), True, {"rows": result.rows})
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version),

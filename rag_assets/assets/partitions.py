@@ -24,16 +24,13 @@ class PartitionChanges:
 def sync_partitions(instance: dg.DagsterInstance, project: Project) -> PartitionChanges:
     """Makes the partitions exactly the configured sources.
 
-    A source that left the configuration goes on the deny-list first, so that it is not answered from whatever happens
-    next; one that came back leaves the list.
+    A source that left the configuration is forgotten, deny-list first. One that came back starts empty and stays denied
+    until a release holds it again.
     """
     configured = set(project.source_names)
     present = set(instance.get_dynamic_partitions(str(SOURCES.name)))
-    denied = project.ledger.denied().sources
-    for name in sorted(configured & denied):
-        project.ledger.allow_source(name)
     for name in sorted(present - configured):
-        project.ledger.deny_source(name, reason="removed from the configuration")
+        project.forget_source(name)
         instance.delete_dynamic_partition(str(SOURCES.name), name)
     added = sorted(configured - present)
     if added:

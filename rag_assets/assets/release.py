@@ -51,14 +51,14 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
     """
     with project.open() as opened:
         result = make_release(
+            opened.store,
             opened.ledger,
             candidate(opened.ledger),
+            generation=opened.generation,
+            sources=opened.source_names,
             prompts=opened.prompts,
-            chat=opened.settings.models.chat,
-            embedding=opened.settings.models.embedding,
-            retrieval=opened.settings.retrieval,
+            models=opened.settings.models,
             answering=opened.settings.answering,
-            present_documents=present_documents(opened),
             served_by=f"run {context.run.run_id}",
         )
         if result.retracted:
@@ -77,13 +77,3 @@ def snapshot_of(project: Project) -> SnapshotResult:
         sources=project.source_names,
         retrieval=project.settings.retrieval,
     )
-
-
-def present_documents(project: Project) -> frozenset[str]:
-    """The documents that the configured sources have now."""
-    ids: set[str] = set()
-    for name in project.source_names:
-        table = project.store.raw_documents(name)
-        if table.exists():
-            ids.update(table.rows(columns=["document_id"])["document_id"].to_pylist())
-    return frozenset(ids)

@@ -42,7 +42,8 @@ def token_budget(context: dg.AssetCheckExecutionContext, project: ProjectResourc
     """No chunk is longer than the model reads, and the source's total is within its token budget."""
     name = context.partition_key
     with project.open() as opened:
-        subject = subject_of_chunks(name, chunks_version(name, opened.store.chunks(name), opened.generation))
+        version = chunks_version(name, opened.store.chunks(name), opened.generation)
+        subject = subject_of_chunks(name, version, **opened.token_limits(name))
         return _shown(opened.ledger.verdict(TOKEN_BUDGET, subject), subject)
 
 

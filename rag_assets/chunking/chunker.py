@@ -52,7 +52,7 @@ def chunk_document(
             span.start,
             span.end,
             common_path(span.blocks),
-            span.blocks[0].page,
+            next((block.page for block in span.blocks if block.kind != "heading"), span.blocks[0].page),
             input_text,
             tokens + tokenizer.special_tokens,
         )

@@ -11,7 +11,7 @@ class Chunk:
 
     `input_text` is exactly what is embedded (a heading prefix and `text`) and `token_count` the tokens the model reads
     for it, special tokens included. `heading_path` names the headings that all of the chunk's content stands under;
-    `page` is the page the chunk starts on. `ordinal` counts the document's chunks from 0.
+    `page` is the page of the chunk's text; no chunk has text of two. `ordinal` counts the document's chunks from 0.
     """
 
     ordinal: int

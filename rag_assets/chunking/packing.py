@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from rag_assets.chunking.prefix import HeadingPrefixes
 from rag_assets.chunking.ruler import TokenRuler
@@ -63,7 +63,10 @@ class Packer:
         self._small = int(limit_tokens * SMALL_SHARE)
 
     def pack(self, blocks: Sequence[Block]) -> list[Span]:
-        """The spans of `blocks` in order; together they cover every block."""
+        """The spans of `blocks` in order; together they cover every block. None has text of two pages."""
+        return [span for page in _pages(blocks) for span in self._pack_page(page)]
+
+    def _pack_page(self, blocks: Sequence[Block]) -> list[Span]:
         groups = group_sections(blocks, self._measure, self._fit_together, small_tokens=self._small)
         return [span for group in groups for span in self._pack_bundles(bundles(group, self._is_introduction))]
 
@@ -147,3 +150,14 @@ class Packer:
         row = next((row.strip() for row in rows if any(map(str.isalnum, row))), "")
         room = self._prefixes.budget_tokens - self._prefixes.fit(block.heading_path)[1]
         return f"{row}\n" if row and self._tokenizer.count(f"{row}\n") <= room else ""
+
+
+def _pages(blocks: Sequence[Block]) -> list[list[Block]]:
+    """The blocks by page, so that a citation names the page of its words; a heading at the end goes to the next."""
+    pages: list[list[Block]] = []
+    for _, group in groupby(blocks, key=lambda block: block.page):
+        page = list(group)
+        while pages and pages[-1] and pages[-1][-1].kind == "heading":
+            page.insert(0, pages[-1].pop())
+        pages.append(page)
+    return [page for page in pages if page]

@@ -130,7 +130,12 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
             f"{chunks['added']} new chunks, {one['texts_embedded']} embedded"
         )
     released = outcome.release.materialized.get("release") if outcome.release else None
-    if released:
+    if released and released["retracted"]:
+        typer.echo(
+            f"release {summary['release']} still serves: {released['release']}, which this would be, was rolled back; "
+            f"to serve it run: rag-assets releases rollback --to {released['release']}"
+        )
+    elif released:
         word = "new" if released["new"] else "unchanged"
         typer.echo(f"release {released['release']} ({word}) serves after {seconds:.1f} s")
     elif summary["release"]:

@@ -82,7 +82,7 @@ def remove(
     file = _config_file()
     with Project.open(file) as project:
         remove_source(file, name)
-        project.ledger.deny_source(name, reason="removed from the configuration")
+        project.forget_source(name)
     if as_json:
         print_json({"removed": name})
     else:

@@ -52,15 +52,20 @@ def sync_raw_documents(
 ) -> RawDocumentsResult:
     """Brings the rows of `name` in step with what its connector lists.
 
-    Removed documents go on the deny-list before their rows are deleted, so that no search returns them from then on.
+    Removed documents go on the deny-list before anything else is done, so that no search returns them from then on,
+    whatever becomes of the rest; their rows go last. Listing, too, is done under the table's lock: of two runs at once
+    the second sees what the first stored.
     Raises `SourceUnavailableError` when the source cannot be listed, and `SourceHeldError` when more of it vanished at
     once than `max_removed_fraction` allows and no person confirmed it; in both cases nothing is changed.
     """
-    listed = {item.uri: item for item in connector.list() if parser_for(item.uri) is not None}
     with table.lock():
+        listed = {item.uri: item for item in connector.list() if parser_for(item.uri) is not None}
         stored = _stored(table)
         removed = [row for uri, row in stored.items() if uri not in listed]
         _hold_when_too_much_vanished(name, source, removed, len(stored), ledger)
+        ledger.deny_documents(
+            name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
+        )
         salt = _settings_salt(source)
         due = [item for item in listed.values() if _is_due(item, stored.get(item.uri), salt)]
         tally = _Tally()
@@ -68,9 +73,6 @@ def sync_raw_documents(
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
             progress("documents", tally.opened, len(due))
         if removed:
-            ledger.deny_documents(
-                name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
-            )
             tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
             ledger.release_hold(name)
         _settle_failures(name, ledger, tally, listed)
@@ -100,7 +102,8 @@ def _hold_when_too_much_vanished(
     if not removed or len(removed) <= source.max_removed_fraction * stored:
         ledger.release_hold(name)
         return
-    digest = sha256_hex("\0".join(sorted(row["document_id"] for row in removed)))
+    where = (source.path, *source.include, "", *source.exclude)
+    digest = sha256_hex("\0".join([*where, "", *sorted(row["document_id"] for row in removed)]))
     hold = ledger.hold_for(name)
     if hold is not None and hold.confirmed and hold.digest == digest:
         return

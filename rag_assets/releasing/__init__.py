@@ -4,6 +4,7 @@ A snapshot pins the exact table version of one generation. The gates judge exact
 verdicts in the ledger; `make_release` reads them and refuses without them.
 """
 
+from rag_assets.releasing.coverage import INDEXED, subject_of_index
 from rag_assets.releasing.gates import (
     COMPLETENESS,
     EMBEDDING_INTEGRITY,
@@ -23,6 +24,7 @@ from rag_assets.releasing.snapshot import SnapshotResult, candidate, take_snapsh
 __all__ = [
     "COMPLETENESS",
     "EMBEDDING_INTEGRITY",
+    "INDEXED",
     "SNAPSHOT_GATES",
     "TOKEN_BUDGET",
     "GateVerdict",
@@ -37,5 +39,6 @@ __all__ = [
     "roll_back",
     "subject_of_chunks",
     "subject_of_embeddings",
+    "subject_of_index",
     "take_snapshot",
 ]

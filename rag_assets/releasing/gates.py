@@ -7,7 +7,7 @@ the same verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from rag_assets.ingestion.embeddings import input_hashes
 from rag_assets.ingestion.results import ChunksResult
 from rag_assets.ingestion.vector_index import partial_documents
 from rag_assets.ledger import Ledger
+from rag_assets.releasing.coverage import Coverage
 from rag_assets.store import Table
 
 TOKEN_BUDGET = "token_budget"
@@ -42,9 +43,9 @@ class GateVerdict:
     details: dict[str, Any]
 
 
-def subject_of_chunks(source: str, data_version: str) -> str:
-    """Names exactly one state of the chunks of one source."""
-    return f"chunks/{source}@{data_version}"
+def subject_of_chunks(source: str, data_version: str, *, budget_tokens: int, max_input_tokens: int) -> str:
+    """Names exactly one state of the chunks of one source, and the limits it is held to."""
+    return f"chunks/{source}@{data_version}/{budget_tokens}/{max_input_tokens}"
 
 
 def judge_chunks(
@@ -65,7 +66,9 @@ def judge_chunks(
         reasons.append(f"{result.tokens:,} tokens exceed the source's token_budget of {source.token_budget:,}")
     verdict = GateVerdict(
         gate=TOKEN_BUDGET,
-        subject=subject_of_chunks(name, result.data_version),
+        subject=subject_of_chunks(
+            name, result.data_version, budget_tokens=source.token_budget, max_input_tokens=max_input_tokens
+        ),
         passed=not reasons,
         reason="; ".join(reasons) or f"{result.tokens:,} of {source.token_budget:,} tokens",
         details={
@@ -97,7 +100,7 @@ _FIXES = {
     TOKEN_BUDGET: "Raise token_budget of the source, narrow its include patterns, or lower chunking.max_tokens.",
     EMBEDDING_INTEGRITY: "Run: rag-assets ingest --all. If it stays, stored vectors are damaged: run rag-assets reset "
     "--yes, and ingest again.",
-    COMPLETENESS: "Run: rag-assets ingest --all. It finishes what an interrupted run left.",
+    COMPLETENESS: "Mend what fails in its sources (rag-assets sources list), then run: rag-assets ingest --all",
 }
 
 
@@ -108,21 +111,18 @@ def judge_snapshot(
     version: int,
     dimension: int,
     known_documents: Mapping[str, frozenset[str]],
-    expected: Mapping[str, frozenset[str]],
-    lost_sources: Sequence[str],
+    coverage: Coverage,
     ledger: Ledger,
 ) -> list[GateVerdict]:
     """Judges the rows of `index` at `version`.
 
     `known_documents`: source → documents it has now; a row of any other document is a vanished one.
-    `expected`: source → chunk ids that must each be there once. `lost_sources`: sources whose rows are all gone though
-    they still have documents.
     """
     integrity = _earlier_pass(EMBEDDING_INTEGRITY, snapshot_id, ledger)
     if integrity is None:
         vectors = index.batches(columns=["chunk_id", "vector"], version=version)
         integrity = _recorded(_integrity(snapshot_id, vectors, dimension), ledger)
-    completeness = _judge_completeness(snapshot_id, index, version, known_documents, expected, lost_sources)
+    completeness = _judge_completeness(snapshot_id, index, version, known_documents, coverage)
     return [integrity, _recorded(completeness, ledger)]
 
 
@@ -196,8 +196,7 @@ def _judge_completeness(
     index: Table,
     version: int,
     known_documents: Mapping[str, frozenset[str]],
-    expected: Mapping[str, frozenset[str]],
-    lost_sources: Sequence[str],
+    coverage: Coverage,
 ) -> GateVerdict:
     columns = ["chunk_id", "document_id", "source", "document_hash", "ordinal", "document_chunks"]
     rows = index.rows(columns=columns, version=version).to_pylist()
@@ -207,7 +206,7 @@ def _judge_completeness(
     )
     partial = partial_documents(rows)
     present = set(ids)
-    missing = sorted({key for keys in expected.values() for key in keys} - present)
+    missing = sorted(coverage.expected - present)
     duplicates = len(ids) - len(present)
     reasons = [
         text
@@ -216,7 +215,8 @@ def _judge_completeness(
             (duplicates, f"{duplicates:,} rows are duplicates"),
             (len(partial), f"{len(partial):,} documents are there in part"),
             (len(vanished), f"{len(vanished):,} vanished documents are still there"),
-            (len(lost_sources), f"no row is left of {', '.join(lost_sources)}"),
+            (len(coverage.lost), f"{len(coverage.lost):,} documents that answer now would be lost"),
+            (len(coverage.stale), f"{len(coverage.stale):,} documents would go back to an older version"),
         )
         if count
     ]
@@ -231,7 +231,8 @@ def _judge_completeness(
             "duplicate_rows": duplicates,
             "partial_documents": len(partial),
             "vanished_documents": len(vanished),
-            "lost_sources": list(lost_sources),
-            "examples": [*missing, *partial, *vanished][:LISTED_EXAMPLES],
+            "lost_documents": len(coverage.lost),
+            "stale_documents": len(coverage.stale),
+            "examples": [*coverage.lost, *coverage.stale, *missing, *partial, *vanished][:LISTED_EXAMPLES],
         },
     )

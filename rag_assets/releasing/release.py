@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings, RetrievalSettings
-from rag_assets.errors import NoReleaseError
+from rag_assets.config import AnsweringSettings, ModelSettings
+from rag_assets.errors import GateError, NoReleaseError
+from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Release, Snapshot
 from rag_assets.prompts import Prompts
+from rag_assets.releasing.coverage import document_versions, present_versions
 from rag_assets.releasing.gates import SNAPSHOT_GATES, require
+from rag_assets.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +30,42 @@ class ReleaseResult:
 
 
 def make_release(
+    store: Store,
     ledger: Ledger,
     snapshot: Snapshot,
     *,
+    generation: Generation,
+    sources: Sequence[str],
     prompts: Prompts,
-    chat: ChatSettings,
-    embedding: EmbeddingSettings,
-    retrieval: RetrievalSettings,
+    models: ModelSettings,
     answering: AnsweringSettings,
-    present_documents: frozenset[str],
     served_by: str,
 ) -> ReleaseResult:
-    """Releases `snapshot` with these prompts, model and settings; the same content is the same release.
+    """Releases `snapshot` with these prompts, models and settings; the same content is the same release.
 
-    `present_documents` are the documents that their sources have now: those among them that were revoked earlier have
-    come back, and their deny-list rows end with this release. Raises `GateError` when a gate did not pass for exactly
-    this snapshot; the serving release then stays.
+    Revocations end here, and only for what this release answers from soundly: documents of which it holds the present
+    version, and sources that are configured. Raises `GateError` when a gate did not pass for exactly this snapshot, or
+    when it is of another generation than the models that would answer; the serving release then stays.
     """
     require(ledger, SNAPSHOT_GATES, snapshot.snapshot_id)
+    if snapshot.generation != generation.id:
+        raise GateError(
+            f"The newest snapshot is of generation {snapshot.generation}, and the configuration now asks for "
+            f"{generation.id}.",
+            fix="Run: rag-assets ingest --all",
+        )
     before = {release.release_id for release in ledger.releases()}
     release = ledger.create_release(
         None,
         snapshot.snapshot_id,
         {"system": prompts.system, "user": prompts.user, "refusal": prompts.refusal},
-        chat.model,
-        retrieval=retrieval.model_dump(mode="json"),
+        models.chat.model,
+        retrieval=snapshot.retrieval,
         answering=answering.model_dump(mode="json"),
-        details={"chat": chat.model_dump(mode="json"), "embedding": embedding.model_dump(mode="json")},
+        details={
+            "chat": models.chat.model_dump(mode="json"),
+            "embedding": models.embedding.model_dump(mode="json"),
+        },
     )
     retracted = release.release_id in _rolled_back_from(ledger)
     flipped = not retracted and ledger.serve(release.release_id, reason="every gate passed", by=served_by)
@@ -61,19 +74,34 @@ def make_release(
         new=release.release_id not in before,
         flipped=flipped,
         retracted=retracted,
-        allowed_again=ledger.allow(present_documents),
+        allowed_again=0 if retracted else _end_revocations(store, ledger, snapshot, sources),
     )
 
 
+def _end_revocations(store: Store, ledger: Ledger, snapshot: Snapshot, sources: Sequence[str]) -> int:
+    """Allows what came back and is in `snapshot` as it is now; returns how many documents that were."""
+    denied = ledger.denied()
+    for name in sorted(denied.sources & set(sources)):
+        ledger.allow_source(name)
+    if not denied.documents:
+        return 0
+    held = document_versions(store, snapshot)
+    present: dict[str, str] = {}
+    for name in sources:
+        present |= present_versions(store.raw_documents(name))
+    return ledger.allow(key for key in denied.documents if key in held and held[key] == present.get(key))
+
+
 def _rolled_back_from(ledger: Ledger) -> set[str]:
-    """Releases that a person left by a rollback since the last ordinary flip."""
+    """Releases that a person left by a rollback since the last ordinary flip, and did not go back to."""
     left: set[str] = set()
+    serving = ledger.serving()
     for change in ledger.serving_history():
         if not change.rollback:
             break
         if change.previous_release_id:
             left.add(change.previous_release_id)
-    return left
+    return left - {serving.release_id if serving else ""}
 
 
 def roll_back(ledger: Ledger, *, to: str | None, by: str, reason: str) -> Release:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rag_assets.config import RetrievalSettings
 from rag_assets.errors import NoReleaseError
 from rag_assets.fingerprints import data_version, fingerprint
+from rag_assets.ingestion import chunks_version
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
-from rag_assets.releasing.gates import COMPLETENESS, TOKEN_BUDGET, GateVerdict, judge_snapshot, subject_of_chunks
-from rag_assets.store import IndexTable, Store, Table, sql_literal
+from rag_assets.releasing.coverage import compare
+from rag_assets.releasing.gates import COMPLETENESS, GateVerdict, judge_snapshot
+from rag_assets.store import IndexTable, Store, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,15 @@ def take_snapshot(
         index.ensure_indices()
         contents = _contents(index)
         snapshot, new = _pin(index, ledger, generation, retrieval, contents)
-    expected, behind, lost = _expected(store, ledger, generation, sources, snapshot)
+    versions = {name: chunks_version(name, store.chunks(name), generation) for name in sources}
+    coverage = compare(store, ledger, generation, versions, snapshot)
     verdicts = judge_snapshot(
         snapshot.snapshot_id,
         index=index,
         version=snapshot.version,
         dimension=generation.space.dimension,
         known_documents=known,
-        expected=expected,
-        lost_sources=lost,
+        coverage=coverage,
         ledger=ledger,
     )
     return SnapshotResult(
@@ -81,7 +82,7 @@ def take_snapshot(
         rows=contents.rows,
         documents=contents.documents,
         sources=contents.versions,
-        behind=behind,
+        behind=coverage.behind,
         purged_rows=purged,
         unindexed_rows=index.unindexed_rows(),
         new=new,
@@ -165,74 +166,3 @@ def _contents(index: IndexTable) -> _Contents:
         rows=rows.num_rows,
         documents=len(set(rows["document_id"].to_pylist())),
     )
-
-
-def _expected(
-    store: Store, ledger: Ledger, generation: Generation, sources: tuple[str, ...], snapshot: Snapshot
-) -> tuple[dict[str, frozenset[str]], tuple[str, ...], tuple[str, ...]]:
-    """Chunk ids each source must have, the sources that lag behind their chunks, and those that were lost.
-
-    A document is excused, and its source is behind, when a step before the index refused it: it failed, its chunks are
-    of another generation or not all embedded, or its source is over its token budget. Its previous rows stay, and
-    `partial_documents` judges whether they are whole. A source that the serving release answers from, that still has
-    documents, and that has no row here at all, is lost.
-    """
-    index = store.vector_index(generation.id, generation.space.dimension)
-    embeddings = store.embeddings(generation.space.name, generation.space.dimension)
-    expected: dict[str, frozenset[str]] = {}
-    behind: list[str] = []
-    for name in sources:
-        wanted = _chunks_of(store.chunks(name))
-        excused = _excused(name, wanted, index, embeddings, generation, ledger, snapshot.version)
-        expected[name] = frozenset(row["chunk_id"] for row in wanted if row["document_id"] not in excused)
-        if excused:
-            behind.append(name)
-    return expected, tuple(behind), _lost(store, ledger, sources, snapshot)
-
-
-def _chunks_of(chunks: Table) -> list[dict[str, Any]]:
-    columns = ["chunk_id", "document_id", "document_hash", "row_hash", "input_hash", "generation", "token_count"]
-    rows: list[dict[str, Any]] = chunks.rows(columns=columns).to_pylist() if chunks.exists() else []
-    return rows
-
-
-def _excused(
-    name: str,
-    wanted: list[dict[str, Any]],
-    index: IndexTable,
-    embeddings: Table,
-    generation: Generation,
-    ledger: Ledger,
-    version: int,
-) -> set[str]:
-    columns = ["document_id", "document_hash"]
-    have = index.rows(columns=columns, where=f"source = {sql_literal(name)}", version=version).to_pylist()
-    indexed = {(row["document_id"], row["document_hash"]) for row in have}
-    lagging = [row for row in wanted if (row["document_id"], row["document_hash"]) not in indexed]
-    if not lagging:
-        return set()
-    version_of_chunks = data_version(
-        ((row["chunk_id"], row["row_hash"]) for row in wanted), f"{name}/{generation.chunking_id}"
-    )
-    budget = ledger.verdict(TOKEN_BUDGET, subject_of_chunks(name, version_of_chunks))
-    if budget is None or not budget.passed:
-        return {row["document_id"] for row in lagging}
-    inputs = sorted({row["input_hash"] for row in lagging})
-    known: set[str] = set()
-    if embeddings.exists():
-        known = set(embeddings.lookup(inputs, columns=["input_hash"])["input_hash"].to_pylist())
-    failed = {failure.document_id for failure in ledger.failures(name)}
-    return {
-        row["document_id"]
-        for row in lagging
-        if row["document_id"] in failed or row["input_hash"] not in known or row["generation"] != generation.chunking_id
-    }
-
-
-def _lost(store: Store, ledger: Ledger, sources: tuple[str, ...], snapshot: Snapshot) -> tuple[str, ...]:
-    serving = ledger.serving()
-    served = ledger.snapshot(serving.snapshot_id) if serving else None
-    if served is None:
-        return ()
-    gone = [name for name in served.sources if name in sources and name not in snapshot.sources]
-    return tuple(name for name in gone if store.raw_documents(name).exists() and store.raw_documents(name).count())

@@ -145,11 +145,13 @@ def test_a_word_without_end_is_cut_and_nothing_is_lost(word: str, tokenizer: Tok
     assert max(len(chunk.text) for chunk in chunks) <= 64 * 128
 
 
-def test_the_page_is_the_one_a_chunk_starts_on(tokenizer: Tokenizer):
-    made = document([heading("Report"), paragraph(30), paragraph(30), paragraph(30)])
-    pages = (1, 1, 2, 3)
+def test_no_chunk_has_text_of_two_pages(tokenizer: Tokenizer):
+    made = document([heading("Report"), paragraph(3), paragraph(3), heading("End"), paragraph(3)])
+    pages = (1, 1, 2, 2, 3)
     blocks = tuple(replace(block, page=page) for block, page in zip(made.blocks, pages, strict=True))
-    assert [chunk.page for chunk in chunks_of(replace(made, blocks=blocks), tokenizer)] == [1, 2, 3]
+    chunks = chunks_of(replace(made, blocks=blocks), tokenizer)
+    assert [chunk.page for chunk in chunks] == [1, 2, 3]
+    assert "End" in chunks[2].text
 
 
 def test_a_limit_without_room_for_text_is_an_error(wordpiece: Tokenizer):

