@@ -7,6 +7,7 @@ import pytest
 
 from rag_assets.documents.model import Document
 from rag_assets.documents.parsing import parse
+from rag_assets.errors import ParseError
 from rag_assets_tests.documents.invariants import check, outline
 
 PAGE = """<!doctype html><html lang="en-GB"><head><title>Tuning | Site</title>
@@ -77,3 +78,22 @@ def test_a_page_without_text_is_empty(source: str) -> None:
 def test_a_declared_charset_counts() -> None:
     source = '<html><head><meta charset="iso-8859-2"></head><body><p>Příliš žluťoučký kůň</p></body></html>'
     assert html(source.encode("iso-8859-2")).text == "Příliš žluťoučký kůň"
+
+
+DEEP = "<p>The first words of a page.</p>{open}<p>The deep colour is coral.</p>{close}<p>Text after it, in plain words.</p>"
+
+
+@pytest.mark.parametrize("tag", ["div", "blockquote", "span"])
+def test_deep_nesting_loses_no_text(tag: str) -> None:
+    document = html(f"<html><body>{DEEP.format(open=f'<{tag}>' * 600, close=f'</{tag}>' * 600)}</body></html>")
+    assert [block for _, block in outline(document)] == [
+        "The first words of a page.",
+        "The deep colour is coral.",
+        "Text after it, in plain words.",
+    ]
+
+
+@pytest.mark.parametrize("levels", [3_000, 20_000])
+def test_text_nested_too_deeply_is_an_error_and_not_an_empty_document(levels: int) -> None:
+    with pytest.raises(ParseError, match="nested more deeply than can be read"):
+        html(DEEP.format(open="<div>" * levels, close="</div>" * levels))

@@ -7,6 +7,7 @@ import pytest
 
 from rag_assets.documents.model import Document
 from rag_assets.documents.parsing import parse
+from rag_assets.errors import ParseError
 from rag_assets_tests.documents.invariants import check, outline
 
 
@@ -155,3 +156,24 @@ def test_line_ends_and_marks_do_not_move_offsets() -> None:
 def test_the_title_falls_back_to_the_file_name() -> None:
     assert markdown("no heading").title == "Set up notes"
     assert markdown("").title == "Set up notes"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("> " * 40 + "Deep words.", "quote"),
+        ("".join("  " * depth + f"- item {depth}\n" for depth in range(30)) + "  " * 30 + "- Deep words.", "list"),
+    ],
+)
+def test_deep_nesting_loses_no_text(source: str, kind: str) -> None:
+    document = markdown(f"{source}\n\nAfter it.\n")
+    blocks = outline(document)
+    assert blocks[-1] == ("paragraph", "After it.")
+    assert blocks[-2][0] == kind
+    assert blocks[-2][1].endswith("Deep words.")
+
+
+@pytest.mark.parametrize("source", ["> " * 20_000 + "Deep words.", "- " * 200 + "Deep words.\n\nAfter it."])
+def test_text_nested_too_deeply_is_an_error_and_not_an_empty_document(source: str) -> None:
+    with pytest.raises(ParseError, match="nested more than 100 deep"):
+        markdown(source)

@@ -14,12 +14,14 @@ from rag_assets.documents.parsing.decoding import decode
 from rag_assets.documents.parsing.draft import Draft, DraftBuilder, metadata_of, one_line, to_utc
 from rag_assets.documents.parsing.language import normalize
 from rag_assets.documents.parsing.quiet import quiet
+from rag_assets.errors import ParseError
 
-PARSER = "html@1"
+PARSER = "html@2"
 MEDIA_TYPE = "text/html"
 
 _HEAD_BYTES = 4_096
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)\b[^>]*?\b(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _LANGUAGE = re.compile(r"""<html\b[^>]*?\slang\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
 _LOGGERS = ("trafilatura", "htmldate", "courlan", "justext", "charset_normalizer")
@@ -37,12 +39,12 @@ def parse(data: bytes, uri: str) -> Draft:
     if "<html" not in text[:_HEAD_BYTES].lower():
         text = f"<html><body>{text}</body></html>"  # else a fragment is taken for something that is no HTML
     with quiet(*_LOGGERS):
-        article = _extract(text)
+        article = _extract(_tree(text, uri))
         writer = _Writer()
         if article is not None and article.body is not None:
             writer.children(article.body)
         if writer.empty:
-            writer.builder.add_text("paragraph", _all_text(text))
+            writer.builder.add_text("paragraph", _all_text(_tree(text, uri)))
     draft = writer.builder.finish()
     language = _LANGUAGE.search(text)
     draft.language = normalize(language[1]) if language else None
@@ -54,11 +56,41 @@ def parse(data: bytes, uri: str) -> Draft:
     return draft
 
 
-def _extract(text: str) -> Any:
+def _tree(text: str, uri: str) -> Any:
+    """The page as a tree of its own, for the readers change it. None when it holds no element.
+
+    libxml2 leaves out what is nested too deeply, and all that follows; only its list of errors tells.
+    """
+    from lxml.etree import ErrorTypes, ParserError
+    from lxml.html import HTMLParser, document_fromstring
+
+    parser = HTMLParser(
+        encoding="utf-8",
+        huge_tree=True,  # 2,048 levels instead of 256
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+        default_doctype=False,
+    )
+    try:
+        tree = document_fromstring(_NO_XML.sub("", text).encode("utf-8", "surrogatepass"), parser=parser)
+    except ParserError:
+        tree = None
+    if any(error.type == ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
+        raise ParseError(
+            f"{uri} is nested more deeply than can be read; its text would be lost.",
+            fix="Flatten the page, or exclude it from its source.",
+        )
+    return tree
+
+
+def _extract(tree: Any) -> Any:
     import trafilatura
 
+    if tree is None:
+        return None
     return trafilatura.bare_extraction(
-        text,
+        tree,
         favor_recall=True,  # a documentation page is no news article, and a lost section costs more than a stray line
         include_comments=False,
         include_tables=True,
@@ -68,10 +100,7 @@ def _extract(text: str) -> Any:
     )
 
 
-def _all_text(text: str) -> str:
-    import trafilatura
-
-    tree = trafilatura.load_html(text)
+def _all_text(tree: Any) -> str:
     if tree is None:
         return ""
     for element in list(tree.iter(*_UNREAD)):

@@ -16,13 +16,16 @@ from rag_assets.documents.model import BlockKind
 from rag_assets.documents.parsing import front_matter
 from rag_assets.documents.parsing.decoding import decode
 from rag_assets.documents.parsing.draft import Draft, DraftBuilder
+from rag_assets.errors import ParseError
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-PARSER = "markdown@1"
+PARSER = "markdown@2"
 MEDIA_TYPE = "text/markdown"
+MAX_NESTING = 100
+"""Levels of quotes and lists, of which a list counts twice. More than anybody writes; each costs recursion."""
 
 _ATOMIC: dict[str, BlockKind] = {"fence": "code", "code_block": "code", "table_open": "table"}
 _CONTAINERS: dict[str, BlockKind] = {"list_item_open": "list", "blockquote_open": "quote"}
@@ -48,7 +51,14 @@ def parse(data: bytes, uri: str) -> Draft:
     builder = DraftBuilder(text)
     parser = _parser(bool(_INDENTED_SECTIONS.search(body)))
     starts = list(accumulate((len(line) + 1 for line in body.split("\n")), initial=head.length))
-    _Walk(parser, text, starts, builder, mdx=uri.lower().endswith(".mdx")).run(parser.parse(body))
+    tokens = parser.parse(body)
+    if any(token.type in _CONTAINERS and token.level >= MAX_NESTING - 1 for token in tokens):
+        # markdown-it passes over what such a quote or item holds, without a word.
+        raise ParseError(
+            f"{uri} has quotes and lists nested more than {MAX_NESTING} deep; its text would be lost.",
+            fix="Flatten them, or exclude the file from its source.",
+        )
+    _Walk(parser, text, starts, builder, mdx=uri.lower().endswith(".mdx")).run(tokens)
     draft = builder.finish()
     draft.title = head.title or draft.title
     draft.language, draft.published_at, draft.metadata = head.language, head.published_at, head.metadata
@@ -60,7 +70,7 @@ def _parser(indented_sections: bool) -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     # Inline markup is half of the work and only headings need it.
-    parser = MarkdownIt("commonmark").enable("table").disable("inline")
+    parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table").disable("inline")
     return parser.disable("code") if indented_sections else parser
 
 
