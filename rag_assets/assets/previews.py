@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
 from rag_assets.assets.partitions import SOURCES
 
@@ -23,7 +22,7 @@ def source_check(
 
     def decorate(function: Callable[..., dg.AssetCheckResult]) -> dg.AssetChecksDefinition:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PreviewWarning)
+            warnings.simplefilter("ignore", dg.PreviewWarning)
             return dg.asset_check(asset=asset, blocking=blocking, partitions_def=SOURCES)(function)
 
     return decorate
@@ -32,5 +31,5 @@ def source_check(
 def with_source_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
     """The assets, each with a link to the lines that define it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BetaWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.with_source_code_references(assets)
