@@ -11,7 +11,7 @@ From a notebook:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,17 +34,37 @@ def read(table: Literal["raw_documents", "chunks"], *, source: str, config_file:
         return stored.rows() if stored.exists() else stored.schema.empty_table()
 
 
-def search(query: str, *, k: int | None = None, config_file: Path | None = None) -> list[Hit]:
-    """The best passages of the serving release, best first. Raises `NoReleaseError` and `QueryError`."""
+def search(
+    query: str,
+    *,
+    k: int | None = None,
+    sources: Sequence[str] | None = None,
+    groups: Collection[str] = (),
+    config_file: Path | None = None,
+) -> list[Hit]:
+    """The best passages of the serving release, best first, from `sources` alone if given.
+
+    What is for some is found by a member of its `groups` alone. Raises `NoReleaseError`, `QueryError` and
+    `UnknownSourceError`.
+    """
     from rag_assets.project import Project
 
     with Project.open(config_file) as project:
-        return project.search(query, k=k)[1]
+        return project.search(query, k=k, sources=sources, groups=groups)[1]
 
 
-def ask(question: str, *, sources: Sequence[str] | None = None, config_file: Path | None = None) -> Answer:
-    """A cited answer from the serving release. Raises `NoReleaseError`, `QueryError` and `ModelError`."""
+def ask(
+    question: str,
+    *,
+    sources: Sequence[str] | None = None,
+    groups: Collection[str] = (),
+    config_file: Path | None = None,
+) -> Answer:
+    """A cited answer from the serving release, with `sources` and `groups` as in `search`.
+
+    Raises `NoReleaseError`, `QueryError`, `UnknownSourceError` and `ModelError`.
+    """
     from rag_assets.project import Project
 
     with Project.open(config_file) as project:
-        return project.ask(question, sources=sources)
+        return project.ask(question, sources=sources, groups=groups)
