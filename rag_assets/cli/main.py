@@ -5,21 +5,25 @@ Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, bu
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rag_assets.cli import answers, dev, doctor, ingest, releases, reset, sources
-from rag_assets.cli.output import print_json, report_error
+from rag_assets.cli.output import complain, print_json, report_error
 from rag_assets.errors import RagAssetsError
 
 GC_THRESHOLD = 100_000
 """Allocations between two collections. At the default of 700 they take a sixth of the time that imports take."""
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write to a full disk ends in, be it of results, of the ledger or of a lock."""
 
 app = typer.Typer(
     name="rag-assets",
@@ -58,23 +62,30 @@ def root(
     ] = False,
 ) -> None:
     """Options of every command."""
-    from rag_assets.config_file import CONFIG_FILE_VARIABLE
+    from rag_assets.config_file import CONFIG_FILE_VARIABLE, find_config_file
 
-    if config is not None:
-        os.environ[CONFIG_FILE_VARIABLE] = str(config)
-    _load_env_file()
+    file = find_config_file(config)
+    if config is not None:  # absolute, for a command or a process it starts may work in another folder
+        os.environ[CONFIG_FILE_VARIABLE] = str(file)
+    _load_env_file((file.parent if file else Path.cwd()) / ".env")
 
 
-def _load_env_file() -> None:
+def _load_env_file(file: Path) -> None:
     """Reads `.env` beside the configuration, as Dagster's commands do; what the environment says already stays."""
-    from rag_assets.config_file import find_config_file
+    if not file.is_file():
+        return
+    from dotenv import load_dotenv
 
-    file = find_config_file()
-    env_file = (file.parent if file else Path.cwd()) / ".env"
-    if env_file.is_file():
-        from dotenv import load_dotenv
+    from rag_assets.errors import ConfigurationError
 
-        load_dotenv(env_file)
+    try:
+        load_dotenv(file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}.", fix="Make it readable, or remove it."
+        ) from None
+    except ValueError:  # bytes of another encoding, or a NUL, which no environment variable can hold
+        raise ConfigurationError(f"{file} is not UTF-8 text.", fix="Save it as UTF-8.") from None
 
 
 def main() -> None:
@@ -82,6 +93,21 @@ def main() -> None:
     gc.set_threshold(GC_THRESHOLD)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal or a file name holds may not be encodable
         sys.stdout.reconfigure(errors="replace")
+    try:
+        _run()
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        _drop_output()
+        raise SystemExit(141) from None
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        _drop_output()
+        with suppress(OSError):  # stderr may go to the same disk
+            complain(f"error: Nothing more can be written: {error.strerror}. What was finished before is kept.")
+        raise SystemExit(1) from None
+
+
+def _run() -> None:
     try:
         app()
     except RagAssetsError as error:
@@ -95,9 +121,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. What was finished is kept; the next run goes on from there.\n")
         raise SystemExit(130) from None
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush into
-        raise SystemExit(141) from None
+
+
+def _drop_output() -> None:
+    """Leaves nothing that Python could fail to flush when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wants_json() -> bool:
