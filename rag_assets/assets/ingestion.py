@@ -19,14 +19,13 @@ from rag_assets.ingestion import (
 from rag_assets.models.usage import UsageMeter
 from rag_assets.releasing import (
     EMBEDDING_INTEGRITY,
-    INDEXED,
     TOKEN_BUDGET,
     judge_chunks,
     judge_embeddings,
+    judge_index,
     require,
     subject_of_chunks,
     subject_of_embeddings,
-    subject_of_index,
 )
 from rag_assets.resources.openai import ProviderResource
 from rag_assets.resources.project import ProjectResource
@@ -202,7 +201,7 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
         result = sync_vector_index(
             name, chunks=chunk_table, embeddings=vectors, index=table, progress=_log_progress(context)
         )
-        opened.ledger.record_verdict(INDEXED, subject_of_index(table.name, name, chunked), True, {"rows": result.rows})
+        judge_index(name, chunked, chunks=chunk_table, index=table, ledger=opened.ledger)
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version),

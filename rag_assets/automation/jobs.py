@@ -1,7 +1,9 @@
 """The jobs. One source is one in-process run, so that a blocking check stops exactly that source."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
 from rag_assets.automation.runs import Jobs, refresh
@@ -50,4 +52,4 @@ def refresh_all() -> None:
     refresh_every_source()
 
 
-JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [ingest_source, release_index, refresh_all]
+JOBS: Sequence[Any] = [ingest_source, release_index, refresh_all]

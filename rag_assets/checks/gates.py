@@ -7,15 +7,17 @@ import dagster as dg
 from rag_assets.assets import chunks, embeddings, index_snapshot, vector_index
 from rag_assets.assets.previews import source_check
 from rag_assets.errors import NoReleaseError
-from rag_assets.ingestion import chunks_version, embeddings_version, partial_documents, source_rows
+from rag_assets.ingestion import chunks_version, embeddings_version
 from rag_assets.ledger import Verdict
 from rag_assets.releasing import (
     COMPLETENESS,
     EMBEDDING_INTEGRITY,
+    INDEXED,
     TOKEN_BUDGET,
     candidate,
     subject_of_chunks,
     subject_of_embeddings,
+    subject_of_index,
 )
 from rag_assets.resources.project import ProjectResource
 
@@ -65,29 +67,9 @@ def completeness(context: dg.AssetCheckExecutionContext, project: ProjectResourc
     """Every chunk of every sound document of this source is in the index once, and none of a vanished document."""
     name = context.partition_key
     with project.open() as opened:
-        chunk_table = opened.store.chunks(name)
-        index = opened.index
-        failed = {failure.document_id for failure in opened.ledger.failures(name)}
-        rows = source_rows(name, index)
-        columns = ["chunk_id", "document_id"]
-        wanted = chunk_table.rows(columns=columns).to_pylist() if chunk_table.exists() else []
-        sound = {row["chunk_id"] for row in wanted if row["document_id"] not in failed}
-        documents = {row["document_id"] for row in wanted} | failed
-        present = {row["chunk_id"] for row in rows}
-        numbers = {
-            "rows": len(rows),
-            "missing_chunks": len(sound - present),
-            "duplicate_rows": len(rows) - len(present),
-            "partial_documents": len(partial_documents(rows)),
-            "vanished_documents": len({row["document_id"] for row in rows} - documents),
-        }
-    wrong = {key: value for key, value in numbers.items() if value and key != "rows"}
-    return dg.AssetCheckResult(
-        passed=not wrong,
-        description=", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in wrong.items())
-        or f"{len(rows):,} rows, each chunk once",
-        metadata=numbers,
-    )
+        version = chunks_version(name, opened.store.chunks(name), opened.generation)
+        subject = subject_of_index(opened.index.name, name, version)
+        return _shown(opened.ledger.verdict(INDEXED, subject), subject)
 
 
 def _snapshot_check(gate: str, description: str) -> dg.AssetChecksDefinition:

@@ -93,7 +93,7 @@ def _result(hit: Hit) -> dict[str, Any]:
 
 
 def _citation(citation: dict[str, Any]) -> dict[str, Any]:
-    return {**citation, "heading_path": list(citation["heading_path"])}
+    return {**citation, "heading_path": list(citation["heading_path"]), "quotes": list(citation["quotes"])}
 
 
 def _place(title: str, source: str, uri: str, heading_path: tuple[str, ...], page: int | None) -> str:

@@ -20,6 +20,7 @@ def dev(port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the U
     """
     from rag_assets.assets import sync_partitions
     from rag_assets.cli.instance import open_instance
+    from rag_assets.config_file import CONFIG_FILE_VARIABLE, find_config_file
     from rag_assets.errors import ConfigurationError
     from rag_assets.project import Project
 
@@ -35,6 +36,8 @@ def dev(port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the U
         with open_instance(project.settings) as instance:
             sync_partitions(instance, project)
         root = project.settings.root
+    if file := find_config_file():  # from here on paths start at another folder
+        os.environ[CONFIG_FILE_VARIABLE] = str(file)
     typer.echo(f"Dagster's UI: http://{HOST}:{port}  (Ctrl-C stops it)", err=True)
     workspace = str(files("rag_assets.cli") / "workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", HOST, "-p", str(port)]

@@ -80,16 +80,15 @@ def _run(project: Project, names: tuple[str, ...], release: bool, on_start: Any)
     from rag_assets.cli.instance import open_instance
     from rag_assets.definitions import defs
 
-    instance = open_instance(project.settings)
-    changes = sync_partitions(instance, project)
-    if changes.warning:
-        complain(f"warning: {changes.warning}")
     jobs = Jobs(
         ingest_source=defs.resolve_job_def("ingest_source"), release_index=defs.resolve_job_def("release_index")
     )
-    return refresh(
-        instance, jobs, names, release=release, tags={"rag_assets/launched_by": "command line"}, on_start=on_start
-    )
+    tags = {"rag_assets/launched_by": "command line"}
+    with open_instance(project.settings) as instance:
+        changes = sync_partitions(instance, project)
+        if changes.warning:
+            complain(f"warning: {changes.warning}")
+        return refresh(instance, jobs, names, release=release, tags=tags, on_start=on_start)
 
 
 def _summary(project: Project, outcome: RefreshOutcome) -> dict[str, Any]:
@@ -124,6 +123,9 @@ def _source_summary(run: RunOutcome) -> dict[str, Any]:
 def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> None:
     for name, one in summary["sources"].items():
         documents, chunks = one["documents"], one["chunks"]
+        if not one["succeeded"] and not outcome.sources[name].materialized:
+            typer.echo(f"{name}: failed; what it had stays")
+            continue
         typer.echo(
             f"{name}: {documents['added']} added, {documents['changed']} changed, {documents['removed']} removed, "
             f"{documents['unchanged']} unchanged, {documents['failed']} failed; "

@@ -34,7 +34,6 @@ KEPT_COLUMNS = ["document_id", "uri", "fingerprint", "content_hash", "parser", "
 class _Tally:
     added: int = 0
     changed: int = 0
-    touched: int = 0
     failed: int = 0
     opened: int = 0
     commits: int = 0
@@ -66,10 +65,10 @@ def sync_raw_documents(
         ledger.deny_documents(
             name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
         )
-        salt = _settings_salt(source)
-        due = [item for item in listed.values() if _is_due(item, stored.get(item.uri), salt)]
         tally = _Tally()
-        for batch in _loaded_batches(name, source, due, stored, connector, ledger, salt, tally):
+        loader = _Loader(name, source, connector, table, ledger, _settings_salt(source), stored, tally)
+        due = [item for item in listed.values() if loader.is_due(item)]
+        for batch in loader.batches(due):
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
             progress("documents", tally.opened, len(due))
         if removed:
@@ -88,12 +87,6 @@ def _stored(table: Table) -> dict[str, dict[str, Any]]:
 def _settings_salt(source: SourceSettings) -> str:
     """Settings of the source that end up in its rows: a change of them makes every document due again."""
     return fingerprint(language=source.language, allowed_groups=sorted(source.allowed_groups))[:8]
-
-
-def _is_due(item: Listed, row: dict[str, Any] | None, salt: str) -> bool:
-    if row is None:
-        return True
-    return bool(row["fingerprint"] != f"{item.fingerprint}|{salt}" or row["parser"] != parser_for(item.uri))
 
 
 def _hold_when_too_much_vanished(
@@ -115,48 +108,73 @@ def _hold_when_too_much_vanished(
     )
 
 
-def _loaded_batches(
-    name: str,
-    source: SourceSettings,
-    due: Sequence[Listed],
-    stored: dict[str, dict[str, Any]],
-    connector: Connector,
-    ledger: Ledger,
-    salt: str,
-    tally: _Tally,
-) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    characters = 0
-    for item in due:
-        tally.opened += 1
-        try:
-            row = _load_row(name, source, item, connector, salt)
-        except DocumentError as error:
-            tally.failed += 1
-            stage = "parse" if isinstance(error, ParseError) else "load"
-            ledger.record_failure(name, item.uri, document_id(name, item.uri), stage, str(error))
-            continue
-        tally.loaded_uris.append(item.uri)
-        previous = stored.get(item.uri)
-        if previous is None:
-            tally.added += 1
-        elif previous["row_hash"] != row["row_hash"]:
-            tally.changed += 1
-        else:
-            tally.touched += 1
-        batch.append(row)
-        characters += len(row["text"])
-        if len(batch) >= BATCH_DOCUMENTS or characters >= BATCH_CHARACTERS:
+@dataclass(frozen=True, slots=True)
+class _Loader:
+    """Loads the due documents of one source. `salt` stands for the settings that end up in its rows."""
+
+    name: str
+    source: SourceSettings
+    connector: Connector
+    table: Table
+    ledger: Ledger
+    salt: str
+    stored: dict[str, dict[str, Any]]
+    tally: _Tally
+
+    def is_due(self, item: Listed) -> bool:
+        row = self.stored.get(item.uri)
+        if row is None:
+            return True
+        return bool(row["fingerprint"] != self._gate(item.fingerprint) or row["parser"] != parser_for(item.uri))
+
+    def batches(self, due: Sequence[Listed]) -> Iterator[list[dict[str, Any]]]:
+        """Rows in bounded groups. A document that fails is recorded and left out."""
+        batch: list[dict[str, Any]] = []
+        characters = 0
+        for item in due:
+            self.tally.opened += 1
+            try:
+                row = self._row(item)
+            except DocumentError as error:
+                self.tally.failed += 1
+                stage = "parse" if isinstance(error, ParseError) else "load"
+                self.ledger.record_failure(self.name, item.uri, document_id(self.name, item.uri), stage, str(error))
+                continue
+            self._count(item.uri, row)
+            batch.append(row)
+            characters += row["characters"]
+            if len(batch) >= BATCH_DOCUMENTS or characters >= BATCH_CHARACTERS:
+                yield batch
+                batch, characters = [], 0
+        if batch:
             yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
+    def _gate(self, fingerprint_of_file: str) -> str:
+        return f"{fingerprint_of_file}|{self.salt}"
 
-def _load_row(name: str, source: SourceSettings, item: Listed, connector: Connector, salt: str) -> dict[str, Any]:
-    loaded = connector.load(item.uri)
-    document = parse(loaded.data, item.uri, language=source.language)
-    return _row(name, source, item.uri, document, loaded.content_hash, f"{loaded.fingerprint}|{salt}")
+    def _count(self, uri: str, row: dict[str, Any]) -> None:
+        self.tally.loaded_uris.append(uri)
+        previous = self.stored.get(uri)
+        if previous is None:
+            self.tally.added += 1
+        elif previous["row_hash"] != row["row_hash"]:
+            self.tally.changed += 1
+
+    def _row(self, item: Listed) -> dict[str, Any]:
+        """The row of one document. One that was only touched is not parsed again: its row gets the new fingerprint."""
+        loaded = self.connector.load(item.uri)
+        previous = self.stored.get(item.uri)
+        if previous and previous["content_hash"] == loaded.content_hash and self._same_reading(previous, item.uri):
+            row: dict[str, Any] = self.table.lookup([previous["document_id"]], schemas.RAW_DOCUMENTS.names).to_pylist()[
+                0
+            ]
+            return row | {"fingerprint": self._gate(loaded.fingerprint)}
+        document = parse(loaded.data, item.uri, language=self.source.language)
+        return _row(self.name, self.source, item.uri, document, loaded.content_hash, self._gate(loaded.fingerprint))
+
+    def _same_reading(self, previous: dict[str, Any], uri: str) -> bool:
+        """Whether the stored row came from the same parser under the same settings of the source."""
+        return previous["parser"] == parser_for(uri) and str(previous["fingerprint"]).endswith(f"|{self.salt}")
 
 
 def _row(

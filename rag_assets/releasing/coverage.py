@@ -15,8 +15,8 @@ from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
 from rag_assets.store import Store, Table
 
-INDEXED = "indexed"
-"""Not a gate but a note in the same place: the index step has run over exactly these chunks."""
+INDEXED = "index_completeness"
+"""The gate that judges one source right after its index step; its verdict says that the step has run."""
 
 
 @dataclass(frozen=True, slots=True)

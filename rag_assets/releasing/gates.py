@@ -7,7 +7,7 @@ the same verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,10 @@ from rag_assets.config import SourceSettings
 from rag_assets.errors import GateError
 from rag_assets.ingestion.embeddings import input_hashes
 from rag_assets.ingestion.results import ChunksResult
-from rag_assets.ingestion.vector_index import partial_documents
+from rag_assets.ingestion.vector_index import partial_documents, source_rows
 from rag_assets.ledger import Ledger
-from rag_assets.releasing.coverage import Coverage
-from rag_assets.store import Table
+from rag_assets.releasing.coverage import INDEXED, Coverage, subject_of_index
+from rag_assets.store import IndexTable, Table
 
 TOKEN_BUDGET = "token_budget"
 EMBEDDING_INTEGRITY = "embedding_integrity"
@@ -191,6 +191,27 @@ def _wrong_vectors(keys: list[str], column: pa.Array, dimension: int) -> list[st
     return wrong + [key for key, good in zip(present_keys, sound.tolist(), strict=True) if not good]
 
 
+def judge_index(name: str, chunks_version: str, *, chunks: Table, index: IndexTable, ledger: Ledger) -> GateVerdict:
+    """Completeness of one source right after its index step: each chunk of every sound document once, nothing else.
+
+    The verdict also notes that the step has run over exactly these chunks, which `coverage.compare` asks for.
+    """
+    failed = {failure.document_id for failure in ledger.failures(name)}
+    wanted = chunks.rows(columns=["chunk_id", "document_id"]).to_pylist() if chunks.exists() else []
+    documents = {row["document_id"] for row in wanted} | failed
+    rows = source_rows(name, index)
+    verdict = _counted(
+        INDEXED,
+        subject_of_index(index.name, name, chunks_version),
+        rows,
+        missing=sorted(
+            {row["chunk_id"] for row in wanted if row["document_id"] not in failed} - {row["chunk_id"] for row in rows}
+        ),
+        vanished=sorted({row["document_id"] for row in rows} - documents),
+    )
+    return _recorded(verdict, ledger)
+
+
 def _judge_completeness(
     subject: str,
     index: Table,
@@ -200,28 +221,45 @@ def _judge_completeness(
 ) -> GateVerdict:
     columns = ["chunk_id", "document_id", "source", "document_hash", "ordinal", "document_chunks"]
     rows = index.rows(columns=columns, version=version).to_pylist()
-    ids = [row["chunk_id"] for row in rows]
-    vanished = sorted(
-        {row["document_id"] for row in rows if row["document_id"] not in known_documents.get(row["source"], ())}
+    vanished = {row["document_id"] for row in rows if row["document_id"] not in known_documents.get(row["source"], ())}
+    missing = coverage.expected - {row["chunk_id"] for row in rows}
+    return _counted(
+        COMPLETENESS,
+        subject,
+        rows,
+        missing=sorted(missing),
+        vanished=sorted(vanished),
+        lost=coverage.lost,
+        stale=coverage.stale,
     )
+
+
+def _counted(
+    gate: str,
+    subject: str,
+    rows: list[dict[str, Any]],
+    *,
+    missing: Sequence[str],
+    vanished: Sequence[str],
+    lost: Sequence[str] = (),
+    stale: Sequence[str] = (),
+) -> GateVerdict:
     partial = partial_documents(rows)
-    present = set(ids)
-    missing = sorted(coverage.expected - present)
-    duplicates = len(ids) - len(present)
+    duplicates = len(rows) - len({row["chunk_id"] for row in rows})
     reasons = [
-        text
+        f"{count:,} {text}"
         for count, text in (
-            (len(missing), f"{len(missing):,} chunks are missing"),
-            (duplicates, f"{duplicates:,} rows are duplicates"),
-            (len(partial), f"{len(partial):,} documents are there in part"),
-            (len(vanished), f"{len(vanished):,} vanished documents are still there"),
-            (len(coverage.lost), f"{len(coverage.lost):,} documents that answer now would be lost"),
-            (len(coverage.stale), f"{len(coverage.stale):,} documents would go back to an older version"),
+            (len(missing), "chunks are missing"),
+            (duplicates, "rows are duplicates"),
+            (len(partial), "documents are there in part"),
+            (len(vanished), "vanished documents are still there"),
+            (len(lost), "documents that answer now would be lost"),
+            (len(stale), "documents would go back to an older version"),
         )
         if count
     ]
     return GateVerdict(
-        gate=COMPLETENESS,
+        gate=gate,
         subject=subject,
         passed=not reasons,
         reason="; ".join(reasons) or f"{len(rows):,} rows, each chunk of every sound document once",
@@ -231,8 +269,8 @@ def _judge_completeness(
             "duplicate_rows": duplicates,
             "partial_documents": len(partial),
             "vanished_documents": len(vanished),
-            "lost_documents": len(coverage.lost),
-            "stale_documents": len(coverage.stale),
-            "examples": [*coverage.lost, *coverage.stale, *missing, *partial, *vanished][:LISTED_EXAMPLES],
+            "lost_documents": len(lost),
+            "stale_documents": len(stale),
+            "examples": [*lost, *stale, *missing, *partial, *vanished][:LISTED_EXAMPLES],
         },
     )

@@ -61,6 +61,8 @@ def test_citations_are_numbered_in_the_order_they_appear_and_once_each() -> None
         "Releases are immutable. [1] Overlap is off by default. [2] A rollback flips one row in the ledger. [1]"
     )
     assert [c.uri for c in citations] == ["2.md", "1.md"]
+    assert citations[0].quotes == ("Releases are immutable.", "A rollback flips one row in the ledger.")
+    assert citations[0].quote == citations[0].quotes[0]
 
 
 def test_brackets_that_are_no_citation_stay() -> None:

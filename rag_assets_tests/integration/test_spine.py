@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
+from rag_assets.documents.model import Document
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts, ingest, serving
 
@@ -71,6 +72,26 @@ def test_an_edit_embeds_only_the_chunk_it_touched(wiki: SmallProject) -> None:
     assert not any("forty seconds" in text for text in found_texts(wiki, "gateway timeout"))
 
 
+def test_a_file_that_was_only_touched_is_not_parsed_again(wiki: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rag_assets.documents.parsing import parse
+
+    ingest(wiki)
+    versions, release = data_versions(wiki), serving(wiki)
+    parsed: list[str] = []
+
+    def counting(data: bytes, uri: str, *, language: str | None = None) -> Document:
+        parsed.append(uri)
+        return parse(data, uri, language=language)
+
+    monkeypatch.setattr("rag_assets.ingestion.raw_documents.parse", counting)
+    (wiki.root / "wiki/bread.md").touch()
+    outcome = ingest(wiki)
+    made = outcome.sources["wiki"].materialized["raw_documents"]
+    assert (made["documents_opened"], made["documents_changed"], parsed) == (1, 0, [])
+    assert (data_versions(wiki), serving(wiki)) == (versions, release)
+    assert ingest(wiki).sources["wiki"].materialized["raw_documents"]["documents_opened"] == 0
+
+
 def test_an_edit_back_and_forth_ends_where_it_began_and_pays_nothing(wiki: SmallProject) -> None:
     ingest(wiki)
     first, versions = serving(wiki), data_versions(wiki)
@@ -116,6 +137,9 @@ def test_two_files_with_the_same_content_are_both_kept_and_one_can_go(wiki: Smal
     with wiki.open() as project:
         hits = project.search("sourdough", k=10)[1]
     assert {hit.uri for hit in hits if "sourdough" in hit.text} == {"bread.md", "copy.md"}
+    with wiki.open() as project, project.pipeline() as pipeline:
+        passages = pipeline.retriever.retrieve("sourdough", k=4, distinct=True)
+    assert len({hit.text for hit in passages}) == len(passages)
     (wiki.root / "wiki/copy.md").unlink()
     ingest(wiki)
     with wiki.open() as project:
