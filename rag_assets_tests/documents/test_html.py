@@ -80,7 +80,9 @@ def test_a_declared_charset_counts() -> None:
     assert html(source.encode("iso-8859-2")).text == "Příliš žluťoučký kůň"
 
 
-DEEP = "<p>The first words of a page.</p>{open}<p>The deep colour is coral.</p>{close}<p>Text after it, in plain words.</p>"
+DEEP = (
+    "<p>The first words of a page.</p>{open}<p>The deep colour is coral.</p>{close}<p>Text after, in plain words.</p>"
+)
 
 
 @pytest.mark.parametrize("tag", ["div", "blockquote", "span"])
@@ -89,7 +91,7 @@ def test_deep_nesting_loses_no_text(tag: str) -> None:
     assert [block for _, block in outline(document)] == [
         "The first words of a page.",
         "The deep colour is coral.",
-        "Text after it, in plain words.",
+        "Text after, in plain words.",
     ]
 
 
