@@ -18,10 +18,28 @@ CONFIG_FILE_NAME = "rag_assets.yaml"
 SOURCE_NAME_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 SOURCES_WARN_ABOVE = 1_000
 SOURCES_MAX = 5_000
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CHAINED_URL = re.compile(r"::(?=[\w+.-]+://|/)")
+# `user:password@` right behind the protocol; `host:80/x@y` is no such thing.
+_PASSWORD = re.compile(r"://[^/@:\[]*:(?!\d*(?:/|$))[^@]*@")
+
+
+def _checked_variable_name(name: str | None) -> str | None:
+    """Returns `name` when an environment variable can have it. Raises `ValueError`, which does not repeat it.
+
+    The message keeps silent on it because a user may have put the secret itself there.
+    """
+    if name is not None and not _VARIABLE_NAME.fullmatch(name):
+        raise ValueError(
+            "this is not the name of an environment variable; "
+            "put the name of the variable here, not the key or URL itself"
+        )
+    return name
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Pydantic's own messages would repeat what was found, which may be a secret in the wrong place.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class FilesSource(_Section):
@@ -41,6 +59,17 @@ class FilesSource(_Section):
     )
     max_file_bytes: int = Field(default=50_000_000, gt=0, description="A larger file is recorded as failed.")
 
+    @field_validator("path")
+    @classmethod
+    def _no_password(cls, path: str) -> str:
+        # A path is shown in lists, errors and metadata.
+        if any(_PASSWORD.search(part) for part in _CHAINED_URL.split(path)):
+            raise ValueError(
+                "the URL holds a password; leave it out and give it where the protocol looks for credentials: "
+                "its environment variables, the SSH configuration, or a configuration file of fsspec"
+            )
+        return path
+
 
 # A union over `connector` once there is a second one; the alias keeps signatures stable until then.
 SourceSettings = FilesSource
@@ -56,6 +85,11 @@ class ProviderSettings(_Section):
     timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait for one request.")
     max_retries: int = Field(default=4, ge=0, le=20, description="Tries after the first, with growing waits.")
     max_concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable_name(cls, name: str | None) -> str | None:
+        return _checked_variable_name(name)
 
 
 class EmbeddingSettings(_Section):
@@ -177,6 +211,11 @@ class LedgerSettings(_Section):
     """Where the ledger is. The URL of a server carries a password, so it is named by a variable, never written here."""
 
     url_env: str | None = Field(default=None, description="Environment variable that holds a SQLAlchemy URL.")
+
+    @field_validator("url_env")
+    @classmethod
+    def _variable_name(cls, name: str | None) -> str | None:
+        return _checked_variable_name(name)
 
 
 class Settings(_Section):

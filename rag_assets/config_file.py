@@ -140,11 +140,22 @@ def _explain(error: ValidationError, file: Path | None, origins: dict[tuple[str,
         return ConfigurationError(
             f"{where}: the key '{key}' is not known.{more}", fix=_suggest(keys) or "Remove it or mend its spelling."
         )
-    shown = "" if isinstance(first["input"], (dict, list)) else f" (found {first['input']!r})"
+    shown = f" (found {first['input']!r})" if _may_be_shown(keys, first["input"]) else ""
     return ConfigurationError(
         f"{where}: {f'the key {key!r}' if key else 'the configuration'} is wrong: {message}{shown}.{more}",
         fix="Mend the value; the reference of all keys is docs/reference/configuration.md.",
     )
+
+
+def _may_be_shown(keys: tuple[str, ...], value: Any) -> bool:
+    """Whether a message may repeat what it found. Where a key or a URL with its password may have been put, it may not.
+
+    Errors end in the event log of a run, which is kept.
+    """
+    if not isinstance(value, str):
+        return not isinstance(value, (dict, list))
+    secret_place = keys[:1] == ("ledger",) or keys[:2] == ("models", "providers") or keys[-1:] == ("path",)
+    return not secret_place and "://" not in value
 
 
 def _suggest(keys: tuple[str, ...]) -> str:

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from rag_assets.config import SOURCES_MAX, Settings, check_source_name
+from rag_assets.config import SOURCES_MAX, FilesSource, ProviderSettings, Settings, check_source_name
 from rag_assets.config_file import find_config_file, load_settings, parse_settings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
@@ -181,3 +182,70 @@ def test_a_ledger_on_a_server_is_named_by_a_variable(file: Path, monkeypatch: py
 def test_an_object_store_is_kept_as_a_url(file: Path):
     assert parse_settings("store:\n  uri: s3://bucket/tables\n", file).store_uri == "s3://bucket/tables"
     assert parse_settings("store:\n  uri: tables\n", file).store_uri == str(file.parent / "tables")
+
+
+SECRET = "S3CRET"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("models:\n  providers:\n    mine:\n      api_key_env: sk-S3CRET\n", "models.providers.mine.api_key_env"),
+        ("ledger:\n  url_env: postgresql://u:S3CRET@h/db\n", "ledger.url_env"),
+        ("ledger: postgresql://u:S3CRET@h/db\n", "ledger"),
+        ("models:\n  providers:\n    mine: sk-S3CRET\n", "models.providers.mine"),
+        ("store: s3://u:S3CRET@h/db\n", "store"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, text: str, key: str):
+    error = problem(file, text)
+    assert f"the key '{key}' is wrong" in error.problem
+    assert SECRET not in str(error)
+    if key.endswith("_env"):
+        assert "put the name of the variable here, not the key" in error.problem
+
+
+def test_a_secret_given_to_the_classes_themselves_is_not_repeated():
+    with pytest.raises(ValidationError) as caught:
+        ProviderSettings(api_key_env="sk-S3CRET")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_secret_in_an_override_is_not_repeated(file: Path):
+    error = problem(file, "version: 1\n", {"RAG_ASSETS__LEDGER__URL_ENV": "postgresql://u:S3CRET@h/db"})
+    assert "the environment variable RAG_ASSETS__LEDGER__URL_ENV" in error.problem
+    assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sftp://bob:S3CRET@host/docs",
+        "sftp://:S3CRET@host:22/docs",
+        "ftp://bob:x/S3CRET@host/docs",
+        "http://bob:S3CRET::S3CRET@host/docs",
+        "zip://inner::sftp://bob:S3CRET@host/a.zip",
+    ],
+)
+def test_a_path_with_a_password_is_refused_and_not_repeated(file: Path, path: str):
+    error = problem(file, f"sources:\n  wiki:\n    path: '{path}'\n")
+    assert "'sources.wiki.path' is wrong: the URL holds a password" in error.problem
+    assert "SSH configuration" in error.problem
+    assert SECRET not in str(error)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sftp://bob@host/docs",
+        "sftp://bob@host:22/docs",
+        "http://host:80/docs@v1",
+        "http://[::1]:80/docs@v1",
+        "s3://bucket/a:b@c",
+        "zip://inner.md::/archives/a@b.zip",
+        "simplecache::s3://bucket/docs",
+        "folder/a:b@c",
+    ],
+)
+def test_a_path_without_a_password_is_taken(path: str):
+    assert FilesSource(path=path).path == path

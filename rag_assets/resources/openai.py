@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import openai
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
-_KEY = "api_key of the resource"
+_KEY = "api_key_of_the_resource"
 
 
 class ProviderResource(OpenAIResource):
