@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,31 @@ def test_an_unknown_protocol_and_a_missing_package_are_clear() -> None:
     except ImportError:
         with pytest.raises(MissingDependencyError, match="gs://bucket needs a package"):
             connect("gs://bucket")
+
+
+def test_a_server_that_cannot_be_reached_is_unavailable() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
+        with pytest.raises(SourceUnavailableError) as caught:
+            list(connect(f"ftp://127.0.0.1:{closed.getsockname()[1]}/docs").list())
+    assert "/docs cannot be reached: Connection refused." in caught.value.problem
+    assert "Check the address" in caught.value.fix
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("said", ["{url} broke", "see {url}, or\n{url}"])
+def test_errors_leave_out_user_and_password(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    import fsspec
+
+    url = "ftp://bob:S3/CRET@127.0.0.1/docs"
+    source = FilesSource.model_construct(path=url)  # what the configuration refuses
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError(said.format(url=url))
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", refuse)
+    with pytest.raises(SourceUnavailableError) as caught:
+        open_connector(source, root=Path())
+    assert "ftp://127.0.0.1/docs cannot be reached" in str(caught.value)
+    assert "CRET" not in str(caught.value)
+    assert "bob" not in str(caught.value)

@@ -25,10 +25,10 @@ class Connector(Protocol):
 
 
 def open_connector(source: SourceSettings, *, root: Path) -> Connector:
-    """The connector of a source; relative paths start at `root`. Opens nothing yet.
+    """The connector of a source; relative paths start at `root`. Reads nothing yet, but some stores are connected to.
 
-    Raises `SourceUnavailableError` for a URL whose protocol is unknown and `MissingDependencyError` for one whose
-    package is not installed.
+    Raises `SourceUnavailableError` for a URL whose protocol is unknown or whose store cannot be reached, and
+    `MissingDependencyError` for one whose package is not installed.
     """
     from rag_assets.documents.connectors.files import LocalFiles
     from rag_assets.documents.connectors.remote import RemoteFiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,9 @@ _MARKS = (
     "ETag", "etag", "checksum", "md5Hash", "md5", "content_md5", "generation", "version_id", "VersionId",
     "mtime", "LastModified", "last_modified", "updated", "modified", "created", "CRC", "date_time",
 )  # fmt: skip
+_CHECK = "Check the address and the store's credentials."
+# A password may hold a slash; `host:80/x@y` is no password.
+_USERINFO = re.compile(r"://(?:[^/\s]*@|[^/@:\[\s]*:(?!\d*/)[^@\s]*@)")
 
 
 class RemoteFiles:
@@ -37,12 +41,11 @@ class RemoteFiles:
         except Exception as error:
             # Each store's client has errors of its own.
             raise SourceUnavailableError(
-                f"{self._url} cannot be listed: {_explain(error)}.",
-                fix="Check the address and the store's credentials.",
+                f"{_named(self._url)} cannot be listed: {_explain(error)}.", fix=_CHECK
             ) from None
         if not known:
             raise SourceUnavailableError(
-                f"{self._url} does not exist.", fix="Mend the source's path in the configuration."
+                f"{_named(self._url)} does not exist.", fix="Mend the source's path in the configuration."
             )
         by_uri = {self._to_uri(path): info for path, info in found.items()}
         for uri in sorted(by_uri):
@@ -97,12 +100,21 @@ def _open(url: str) -> tuple[Any, str]:
     try:
         files, root = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise MissingDependencyError(f"{url} needs a package: {_explain(error)}.") from None
+        raise MissingDependencyError(f"{_named(url)} needs a package: {_explain(error)}.") from None
     except ValueError as error:
         raise SourceUnavailableError(
-            f"{url} is not an address that can be read: {_explain(error)}.", fix="Use a folder or an fsspec URL."
+            f"{_named(url)} is not an address that can be read: {_explain(error)}.",
+            fix="Use a folder or an fsspec URL.",
         ) from None
+    except Exception as error:
+        # Some stores are connected to at once, and each client has errors of its own.
+        raise SourceUnavailableError(f"{_named(url)} cannot be reached: {_explain(error)}.", fix=_CHECK) from None
     return files, str(root)
+
+
+def _named(text: str) -> str:
+    """`text` without what stands before the `@` of a URL: a user, and a password where the user wrote one."""
+    return _USERINFO.sub("://", text)
 
 
 def _seconds(value: Any) -> Any:
@@ -110,5 +122,6 @@ def _seconds(value: Any) -> Any:
 
 
 def _explain(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    lines = said.strip().splitlines()
+    return _named(lines[0].rstrip(".")) if lines else type(error).__name__
