@@ -28,7 +28,7 @@ class Finding:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Look at paths, weights, versions, keys, locks and ports; say what is wrong and what mends it.
+    """Look at paths, weights, versions, keys, prompts, locks and ports; say what is wrong and what mends it.
 
     Example: rag-assets doctor
     """
@@ -131,6 +131,14 @@ def _provider_keys(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"key of {name}", present, variable, f"Set the environment variable {variable}.")
 
 
+def _prompts(settings: Settings) -> Iterator[Finding]:
+    from rag_assets.prompts import load_prompts
+
+    folder = settings.resolve(settings.prompts_dir) if settings.prompts_dir else None
+    load_prompts(folder)
+    yield Finding("prompts", True, str(folder or "as shipped"))
+
+
 def _ledger(settings: Settings) -> Iterator[Finding]:
     from rag_assets.ledger import Ledger
 
@@ -170,6 +178,7 @@ LOOKS = (
     _sources,
     _embedded_weights,
     _provider_keys,
+    _prompts,
     _ledger,
     _locks,
     _port,

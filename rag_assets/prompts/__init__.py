@@ -49,7 +49,8 @@ def _fill(template: str, values: dict[str, str]) -> str:
 def load_prompts(prompts_dir: Path | None = None) -> Prompts:
     """The shipped templates, each replaced by the file of the same name in `prompts_dir` where there is one.
 
-    Raises `ConfigurationError` for a folder that does not exist and for a template without a required placeholder.
+    Raises `ConfigurationError` for a folder that does not exist and for a template that cannot be read, is empty or
+    lacks a required placeholder.
     """
     if prompts_dir is not None and not prompts_dir.is_dir():
         raise ConfigurationError(
@@ -65,11 +66,23 @@ def load_prompts(prompts_dir: Path | None = None) -> Prompts:
 def _template(name: str, prompts_dir: Path | None) -> str:
     replacement = prompts_dir / name if prompts_dir else None
     if replacement is not None and replacement.is_file():
-        text = replacement.read_text("utf-8").strip()
+        text = _read(replacement).strip()
     else:
         text = (files("rag_assets.prompts") / name).read_text("utf-8").strip()
     missing = [key for key in REQUIRED_PLACEHOLDERS[name] if f"{{{{{key}}}}}" not in text]
     if missing or not text:
-        what = f"lacks the placeholder {{{{{missing[0]}}}}}" if missing else "is empty"
-        raise ConfigurationError(f"The prompt template {replacement or name} {what}.", fix="Add it to the template.")
+        what = f"lacks the placeholder {{{{{missing[0]}}}}}" if text else "is empty"
+        fix = "Add it to the template." if text else "Write it, or remove the file to use the shipped one."
+        raise ConfigurationError(f"The prompt template {replacement or name} {what}.", fix=fix)
     return text
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"The prompt template {file} is not UTF-8 text.", fix="Save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"The prompt template {file} cannot be read: {error.strerror}.", fix="Make it readable."
+        ) from None

@@ -60,6 +60,32 @@ def test_a_configuration_that_is_not_there_or_has_no_source(tmp_path: Path) -> N
     assert "absolute path" in ran.out
 
 
+def test_doctor_names_a_prompt_template_that_cannot_be_used(tmp_path: Path) -> None:
+    configure(tmp_path, settings="prompts_dir: prompts")
+    template = tmp_path / "prompts/refusal.md"
+    template.parent.mkdir()
+    template.write_bytes("Désolé".encode("latin-1"))
+    ran = rag_assets(tmp_path, "doctor", "--json")
+    assert ran.code == 1
+    [found] = [finding for finding in ran.json if finding["name"] == "prompts"]
+    assert not found["ok"]
+    assert found["detail"] == f"The prompt template {template} is not UTF-8 text."
+    assert found["fix"] == "Save it as UTF-8."
+
+
+def test_a_server_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and not listening: it refuses
+        url = f"ftp://127.0.0.1:{closed.getsockname()[1]}/docs"
+        (tmp_path / "rag_assets.yaml").write_text(f"sources:\n  far:\n    path: {url}\n", "utf-8")
+        validated = rag_assets(tmp_path, "sources", "validate", "--json")
+        ingested = rag_assets(tmp_path, "ingest", "--json")
+    assert validated.code == 1
+    assert validated.json[0]["error"].startswith(f"{url} cannot be reached: Connection refused.")
+    assert ingested.code != 0
+    assert f"{url} cannot be reached: Connection refused." in ingested.out + ingested.err
+
+
 def test_wrong_usage_is_told_as_json_too(tmp_path: Path) -> None:
     for arguments, said in (
         (["ask"], "Missing argument 'question'."),
