@@ -74,11 +74,17 @@ class Store:
         return handle
 
     def table_names(self) -> list[str]:
-        """The tables there are, sorted."""
+        """The tables there are, sorted. Raises `StoreError` when they cannot be listed."""
         names: list[str] = []
         token: str | None = None
         while True:
-            page = self._connect().list_tables(page_token=token)
+            try:
+                page = self._connect().list_tables(page_token=token)
+            except (OSError, RuntimeError, ValueError) as error:
+                said = str(error).partition("\n")[0]
+                raise StoreError(
+                    f"The tables in {self.uri} cannot be listed: {said}.", fix="Check store.uri and its permissions."
+                ) from error
             names += page.tables
             token = page.page_token
             if not token:
