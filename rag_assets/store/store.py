@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from rag_assets import schemas
 from rag_assets.errors import StoreError
+from rag_assets.store.driver import lancedb_module
 from rag_assets.store.index import IndexTable
 from rag_assets.store.locks import table_lock
 from rag_assets.store.snapshots import check_out
@@ -114,10 +115,8 @@ class Store:
 
     def _connect(self) -> DBConnection:
         if self._connection is None:
-            import lancedb
-
             try:
-                self._connection = lancedb.connect(self.uri)
+                self._connection = lancedb_module().connect(self.uri)
             except (OSError, RuntimeError, ValueError) as error:
                 raise StoreError(
                     f"The storage {self.uri} cannot be opened: {error}.", fix="Check store.uri and its permissions."
