@@ -74,11 +74,19 @@ class Project:
         from rag_assets.models.catalog import embedding_model
         from rag_assets.models.embedding_space import embedding_space
 
+        model = embedding_model(self.settings.models.embedding)
+        chunking = self.settings.chunking
+        if "max_tokens" in chunking.model_fields_set and chunking.max_tokens > model.max_input_tokens:
+            raise ConfigurationError(
+                f"chunking.max_tokens is {chunking.max_tokens:,}, and {model.name} reads at most "
+                f"{model.max_input_tokens:,} tokens.",
+                fix="Lower chunking.max_tokens, or choose an embedding model that reads more.",
+            )
         return Generation(
             parsers=",".join(sorted({str(parser_for(f"x{suffix}")) for suffix in SUPPORTED_SUFFIXES})),
             chunker=CHUNKER,
-            tokenizer=embedding_model(self.settings.models.embedding).tokenizer,
-            chunking=self.settings.chunking,
+            tokenizer=model.tokenizer,
+            chunking=chunking,
             space=embedding_space(self.settings.models),
         )
 

@@ -244,3 +244,11 @@ def test_a_new_chunking_of_some_sources_alone_is_not_released(house: SmallProjec
     assert [run.error for run in ingest(house).runs] == [None, None, None]
     assert serving(house) != before
     assert uris(house) == ALL
+
+
+def test_chunks_larger_than_the_model_reads_are_refused_before_anything_is_cut(house: SmallProject) -> None:
+    before = serving(house)
+    house.configure("chunking: {max_tokens: 500}", cellar="", kitchen="")
+    outcome = ingest(house)
+    assert all("reads at most 256 tokens" in str(run.error) for run in outcome.sources.values())
+    assert serving(house) == before
