@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
@@ -18,6 +19,8 @@ CONFIG_FILE_NAME = "rag_assets.yaml"
 SOURCE_NAME_PATTERN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 SOURCES_WARN_ABOVE = 1_000
 SOURCES_MAX = 5_000
+EMBEDDED_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
+EMBEDDED_CHAT_MODEL = "extractive-reader"
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHAINED_URL = re.compile(r"::(?=[\w+.-]+://|/)")
 # `user:password@` right behind the protocol; `host:80/x@y` is no such thing.
@@ -35,6 +38,12 @@ def _checked_variable_name(name: str | None) -> str | None:
             "put the name of the variable here, not the key or URL itself"
         )
     return name
+
+
+def _checked_language(code: str | None) -> str | None:
+    if code is not None and not re.fullmatch("[a-z]{2}", code):
+        raise ValueError("a language is an ISO 639-1 code of two lower-case letters, such as 'en'")
+    return code
 
 
 class _Section(BaseModel):
@@ -70,6 +79,11 @@ class FilesSource(_Section):
             )
         return path
 
+    @field_validator("language")
+    @classmethod
+    def _language(cls, code: str | None) -> str | None:
+        return _checked_language(code)
+
 
 # A union over `connector` once there is a second one; the alias keeps signatures stable until then.
 SourceSettings = FilesSource
@@ -86,6 +100,13 @@ class ProviderSettings(_Section):
     max_retries: int = Field(default=4, ge=0, le=20, description="Tries after the first, with growing waits.")
     max_concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
 
+    @field_validator("base_url")
+    @classmethod
+    def _http_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/\s]", url):
+            raise ValueError("an address starts with http:// or https:// and names a server")
+        return url
+
     @field_validator("api_key_env")
     @classmethod
     def _variable_name(cls, name: str | None) -> str | None:
@@ -96,7 +117,7 @@ class EmbeddingSettings(_Section):
     """The model that turns chunks and questions into vectors."""
 
     provider: str = Field(default="embedded", description="A name below models.providers, `openai` or `embedded`.")
-    model: str = Field(default="all-MiniLM-L6-v2", description="The model's name as its provider knows it.")
+    model: str = Field(default=EMBEDDED_EMBEDDING_MODEL, description="The model's name as its provider knows it.")
     precision: Literal["fp32", "int8"] | None = Field(default=None, description="Embedded models only.")
     dimension: int | None = Field(default=None, gt=0, le=65_536, description="Needed for models unknown here.")
     max_input_tokens: int | None = Field(default=None, gt=0, description="Needed for models unknown here.")
@@ -110,7 +131,7 @@ class ChatSettings(_Section):
     """The model that answers."""
 
     provider: str = Field(default="embedded", description="A name below models.providers, `openai` or `embedded`.")
-    model: str = Field(default="extractive-reader", description="The model's name as its provider knows it.")
+    model: str = Field(default=EMBEDDED_CHAT_MODEL, description="The model's name as its provider knows it.")
     temperature: float = Field(default=0.0, ge=0, le=2, description="0 answers alike every time, where it is heeded.")
     max_output_tokens: int = Field(default=600, gt=0, description="The longest answer.")
     seed: int | None = Field(default=0, description="Sent to providers that take one.")
@@ -139,6 +160,24 @@ class ModelSettings(_Section):
                 raise ValueError(f"provider {role.provider!r} is not declared; known providers: {known}")
         return self
 
+    @model_validator(mode="after")
+    def _models_of_their_providers(self) -> ModelSettings:
+        """Where provider or model was changed and the other forgotten, only the first request would tell."""
+        for key, role, embedded_model in (
+            ("embedding", self.embedding, EMBEDDED_EMBEDDING_MODEL),
+            ("chat", self.chat, EMBEDDED_CHAT_MODEL),
+        ):
+            provider = self.all_providers()[role.provider]
+            if provider.kind == "embedded" and role.model != embedded_model:
+                fix = f"Set models.{key}.provider to the one that has it, or remove models.{key}.model."
+                raise _not_its_model(key, role, f"has {embedded_model!r} alone", fix)
+            # Other servers do offer the embedding model by its name; OpenAI itself is known to lack it.
+            elsewhere = key == "embedding" and provider.base_url is not None
+            if provider.kind == "openai" and role.model == embedded_model and not elsewhere:
+                fix = f"Set models.{key}.model to one of its models, or remove models.{key}.provider."
+                raise _not_its_model(key, role, "does not have it", fix)
+        return self
+
     def all_providers(self) -> dict[str, ProviderSettings]:
         """The declared providers, and `embedded` and `openai`, which need no declaration."""
         built_in = {
@@ -165,9 +204,7 @@ class ChunkingSettings(_Section):
 class RetrievalSettings(_Section):
     """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults."""
 
-    language: str = Field(
-        default="en", pattern="^[a-z]{2}$", description="ISO 639-1 code of most documents: chooses the stemmer."
-    )
+    language: str = Field(default="en", description="ISO 639-1 code of most documents: chooses the stemmer.")
     mode: Literal["hybrid", "vector", "text"] = Field(default="hybrid", description="Which sides search.")
     fusion: Literal["convex", "rrf"] = Field(default="convex", description="How hybrid joins them: scores, or ranks.")
     vector_weight: float = Field(
@@ -182,6 +219,11 @@ class RetrievalSettings(_Section):
     min_score: float = Field(default=0.0, ge=0, description="Passages that score less are left out.")
     nprobes: int = Field(default=40, ge=1, le=4_096, description="Partitions read of a vector index.")
     refine_factor: int = Field(default=4, ge=1, le=100, description="Times `candidates` rescored with exact vectors.")
+
+    @field_validator("language")
+    @classmethod
+    def _language(cls, code: str) -> str | None:
+        return _checked_language(code)
 
 
 class AnsweringSettings(_Section):
@@ -283,6 +325,11 @@ class Settings(_Section):
                 fix=f"Add it to {CONFIG_FILE_NAME}, or run: rag-assets sources add {name} --path FOLDER",
             )
         return self.sources[name]
+
+
+def _not_its_model(key: str, role: EmbeddingSettings | ChatSettings, why: str, fix: str) -> PydanticCustomError:
+    problem = f"models.{key}.model is {role.model!r}, and the provider {role.provider!r} {why}"
+    return PydanticCustomError("not_its_model", "{problem}", {"problem": problem, "fix": fix})
 
 
 def check_source_name(name: str) -> str:

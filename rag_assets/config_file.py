@@ -11,15 +11,25 @@ from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from rag_assets.config import CONFIG_FILE_NAME, FilesSource, ProviderSettings, Settings
 from rag_assets.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 CONFIG_FILE_VARIABLE = "RAG_ASSETS_CONFIG"
 OVERRIDE_PREFIX = "RAG_ASSETS__"
+PLAIN_MESSAGES = {
+    "model_type": "it must hold keys and values",
+    "dict_type": "it must hold keys and values",
+    "tuple_type": "it must be a list",
+    "missing": "it must be given",
+}
+"""What Pydantic says in terms of Python's types, by its type of error."""
 
 
 def find_config_file(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path | None:
@@ -27,11 +37,13 @@ def find_config_file(path: Path | None = None, environment: Mapping[str, str] | 
     environment = os.environ if environment is None else environment
     named = path or (Path(environment[CONFIG_FILE_VARIABLE]) if environment.get(CONFIG_FILE_VARIABLE) else None)
     if named is not None:
-        if not named.is_file():
+        if named.is_dir():
             raise ConfigurationError(
-                f"The configuration file {named} does not exist.",
-                fix=f"Create it, or unset {CONFIG_FILE_VARIABLE} to use the nearest {CONFIG_FILE_NAME}.",
+                f"The configuration file {named} is a folder.", fix=f"Name the file in it: {named / CONFIG_FILE_NAME}"
             )
+        if not named.is_file():
+            another = "name another one" if path else f"unset {CONFIG_FILE_VARIABLE} to use the nearest one"
+            raise ConfigurationError(f"The configuration file {named} does not exist.", fix=f"Create it, or {another}.")
         return named.resolve()
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
@@ -134,16 +146,29 @@ def _explain(error: ValidationError, file: Path | None, origins: dict[tuple[str,
     key = ".".join(keys)
     origin = origins.get(keys)
     where = f"the environment variable {origin}" if origin else str(file or "the built-in configuration")
-    message = first["msg"].removeprefix("Value error, ")
     more = f" {error.error_count() - 1} more problem(s) follow." if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return ConfigurationError(
             f"{where}: the key '{key}' is not known.{more}", fix=_suggest(keys) or "Remove it or mend its spelling."
         )
+    if keys[-1:] == ("[key]",) or first["type"] == "invalid_key":
+        return _unquoted_key(where, first, more)
     shown = f" (found {first['input']!r})" if _may_be_shown(keys, first["input"]) else ""
+    message = PLAIN_MESSAGES.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     return ConfigurationError(
         f"{where}: {f'the key {key!r}' if key else 'the configuration'} is wrong: {message}{shown}.{more}",
-        fix="Mend the value; the reference of all keys is docs/reference/configuration.md.",
+        fix=first.get("ctx", {}).get("fix")
+        or "Mend the value; the reference of all keys is docs/reference/configuration.md.",
+    )
+
+
+def _unquoted_key(where: str, problem: ErrorDetails, more: str) -> ConfigurationError:
+    """YAML reads `1:` as a number, `true:` as a truth value and `2026-01-01:` as a date."""
+    above = ".".join([str(part) for part in problem["loc"] if part != "[key]"][:-1])
+    below = f" below {above!r}" if above else ""
+    return ConfigurationError(
+        f"{where}: the key {problem['input']}{below} is not text.{more}",
+        fix="Put it in quotes, or choose another name.",
     )
 
 

@@ -46,8 +46,18 @@ def test_paths_start_at_the_file_wherever_it_is_read_from(file: Path, monkeypatc
 def test_the_environment_names_the_file(file: Path):
     file.write_text("version: 1\n")
     assert find_config_file(None, {"RAG_ASSETS_CONFIG": str(file)}) == file.resolve()
-    with pytest.raises(ConfigurationError, match="does not exist"):
+    with pytest.raises(ConfigurationError, match="does not exist") as caught:
         find_config_file(None, {"RAG_ASSETS_CONFIG": str(file.with_name("no.yaml"))})
+    assert caught.value.fix == "Create it, or unset RAG_ASSETS_CONFIG to use the nearest one."
+
+
+def test_a_file_that_the_caller_names_has_nothing_to_do_with_the_environment(file: Path):
+    with pytest.raises(ConfigurationError, match="does not exist") as caught:
+        find_config_file(file, {})
+    assert caught.value.fix == "Create it, or name another one."
+    with pytest.raises(ConfigurationError, match="is a folder") as caught:
+        find_config_file(file.parent, {})
+    assert str(file) in caught.value.fix
 
 
 def test_the_environment_goes_before_the_file(file: Path):
@@ -57,6 +67,7 @@ def test_the_environment_goes_before_the_file(file: Path):
         {
             "RAG_ASSETS__CHUNKING__MAX_TOKENS": "200",
             "RAG_ASSETS__CHUNKING__HEADING_PREFIX": "false",
+            "RAG_ASSETS__MODELS__CHAT__PROVIDER": "openai",
             "RAG_ASSETS__MODELS__CHAT__MODEL": "gpt-4o-mini",
             "RAG_ASSETS_CONFIG": "not an override",
         },
@@ -91,6 +102,17 @@ def test_an_empty_section_means_its_defaults(file: Path):
         ("chunking:\n  max_tokens: 20\n  overlap_tokens: 15\n", "at most half", "Mend"),
         ("models:\n  chat:\n    provider: nobody\n", "'nobody' is not declared; known providers: embedded", "Mend"),
         ("version: 2\n", "'version' is wrong", "Mend"),
+        ("sources: {a: d}\n", "'sources.a' is wrong: it must hold keys and values (found 'd')", "Mend"),
+        ("sources: [a]\n", "'sources' is wrong: it must hold keys and values", "Mend"),
+        ("sources: {a: {path: x, include: y}}\n", "'sources.a.include' is wrong: it must be a list", "Mend"),
+        ("sources: {a: {}}\n", "'sources.a.path' is wrong: it must be given", "Mend"),
+        ("sources: {1: {path: x}}\n", "the key 1 below 'sources' is not text", "Put it in quotes"),
+        ("models: {chat: {2026-01-01: x}}\n", "the key 2026-01-01 below 'models.chat' is not text", "Put it in quotes"),
+        ("true: x\n", "the key True is not text", "Put it in quotes"),
+        ("sources: {a: {path: x, language: english}}\n", "'sources.a.language' is wrong: a language is an ISO", "Mend"),
+        ("retrieval: {language: EN}\n", "two lower-case letters, such as 'en' (found 'EN')", "Mend"),
+        ("models: {providers: {a: {base_url: localhost:8000}}}\n", "starts with http:// or https://", "Mend"),
+        ("models: {providers: {a: {base_url: 'https:///v1'}}}\n", "names a server", "Mend"),
     ],
 )
 def test_a_bad_value_is_named_with_file_key_and_fix(file: Path, text: str, said: str, fix: str):
@@ -99,6 +121,34 @@ def test_a_bad_value_is_named_with_file_key_and_fix(file: Path, text: str, said:
     assert said in error.problem
     assert fix in error.fix
     assert "sk-1" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "fix"),
+    [
+        (
+            "chat: {provider: openai}",
+            "'extractive-reader', and the provider 'openai' does not have it",
+            "chat.model to",
+        ),
+        ("chat: {provider: lan}", "'extractive-reader', and the provider 'lan' does not have it", "chat.model to"),
+        ("chat: {model: gpt-5}", "'gpt-5', and the provider 'embedded' has 'extractive-reader' alone", "chat.provider"),
+        ("chat: {provider: near, model: gpt-5}", "the provider 'near' has 'extractive-reader' alone", "chat.provider"),
+        ("embedding: {provider: openai}", "'all-MiniLM-L6-v2', and the provider 'openai' does", "embedding.model to"),
+        ("embedding: {model: text-embedding-3-small}", "has 'all-MiniLM-L6-v2' alone", "embedding.provider"),
+    ],
+)
+def test_a_model_that_its_provider_does_not_have_is_refused(file: Path, text: str, said: str, fix: str):
+    providers = "providers: {lan: {base_url: 'http://127.0.0.1:8000/v1'}, near: {kind: embedded}}"
+    error = problem(file, f"models:\n  {providers}\n  {text}\n")
+    assert said in error.problem
+    assert fix in error.fix
+
+
+def test_a_model_that_its_provider_may_have_is_taken(file: Path):
+    text = "models:\n  providers: {lan: {base_url: 'http://127.0.0.1:8000/v1'}}\n  embedding: {provider: lan}\n"
+    assert parse_settings(text, file).models.embedding.model == "all-MiniLM-L6-v2"
+    assert parse_settings("models: {chat: {provider: openai, model: gpt-5}}", file).models.chat.model == "gpt-5"
 
 
 def test_an_unknown_key_is_reported_before_what_it_causes(file: Path):
