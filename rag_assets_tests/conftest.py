@@ -79,3 +79,11 @@ def small_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
         project = SmallProject(tmp_path, instance, request_log)
         project.configure()
         yield project
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says what a run without the slow tests leaves out, beside the skips that `-ra` lists."""
+    if config.option.markexpr == "not slow":
+        terminalreporter.write_line(
+            "LEFT OUT the tests marked slow (whole corpora, the UI as a process): they take minutes; run make test-all"
+        )
