@@ -115,7 +115,12 @@ class Project:
 
         Its vectors stay, for they are known by what was embedded; its rows leave the index with the next snapshot.
         """
-        self.ledger.deny_source(name, reason="removed from the configuration")
+        reason = "removed from the configuration"
+        self.ledger.deny_source(name, reason=reason)
+        documents = self.store.raw_documents(name)
+        if documents.exists():
+            rows = documents.rows(columns=["document_id", "uri"]).to_pylist()
+            self.ledger.deny_documents(name, [(row["document_id"], row["uri"]) for row in rows], reason=reason)
         for table in (self.store.raw_documents(name), self.store.chunks(name)):
             self.store.drop(table.name)
         self.ledger.clear_failures(name)

@@ -15,6 +15,7 @@ from rag_assets.releasing import (
     INDEXED,
     TOKEN_BUDGET,
     candidate,
+    is_in_step,
     subject_of_chunks,
     subject_of_embeddings,
     subject_of_index,
@@ -68,8 +69,9 @@ def completeness(context: dg.AssetCheckExecutionContext, project: ProjectResourc
     name = context.partition_key
     with project.open() as opened:
         version = chunks_version(name, opened.store.chunks(name), opened.generation)
-        subject = subject_of_index(opened.index.name, name, version)
-        return _shown(opened.ledger.verdict(INDEXED, subject), subject)
+        subject = subject_of_index(opened.index.name, name)
+        current = is_in_step(opened.ledger, opened.index.name, name, version)
+        return _shown(opened.ledger.verdict(INDEXED, subject) if current else None, subject)
 
 
 def _snapshot_check(gate: str, description: str) -> dg.AssetChecksDefinition:

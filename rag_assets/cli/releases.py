@@ -81,7 +81,9 @@ def rollback(
     from rag_assets.releasing import roll_back
 
     with Project.open() as project:
-        release = roll_back(project.ledger, to=to, by="command line", reason=reason)
+        release = roll_back(
+            project.store, project.ledger, sources=project.source_names, to=to, by="command line", reason=reason
+        )
         row = _row(release, project.ledger.serving())
     if as_json:
         print_json(row)

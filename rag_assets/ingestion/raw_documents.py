@@ -51,9 +51,9 @@ def sync_raw_documents(
 ) -> RawDocumentsResult:
     """Brings the rows of `name` in step with what its connector lists.
 
-    Removed documents go on the deny-list before anything else is done, so that no search returns them from then on,
-    whatever becomes of the rest; their rows go last. Listing, too, is done under the table's lock: of two runs at once
-    the second sees what the first stored.
+    Removed documents go on the deny-list and lose their rows before anything is loaded: no search returns them from
+    then on, whatever becomes of the rest, and no release takes them for present. Listing, too, is done under the
+    table's lock: of two runs at once the second sees what the first stored.
     Raises `SourceUnavailableError` when the source cannot be listed, and `SourceHeldError` when more of it vanished at
     once than `max_removed_fraction` allows and no person confirmed it; in both cases nothing is changed.
     """
@@ -66,14 +66,13 @@ def sync_raw_documents(
             name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
         )
         tally = _Tally()
+        tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
         loader = _Loader(name, source, connector, table, ledger, _settings_salt(source), stored, tally)
         due = [item for item in listed.values() if loader.is_due(item)]
         for batch in loader.batches(due):
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
             progress("documents", tally.opened, len(due))
-        if removed:
-            tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
-            ledger.release_hold(name)
+        ledger.release_hold(name)
         _settle_failures(name, ledger, tally, listed)
         return _result(name, table, tally, removed=len(removed), listed=len(listed))
 

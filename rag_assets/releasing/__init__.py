@@ -4,7 +4,7 @@ A snapshot pins the exact table version of one generation. The gates judge exact
 verdicts in the ledger; `make_release` reads them and refuses without them.
 """
 
-from rag_assets.releasing.coverage import INDEXED, subject_of_index
+from rag_assets.releasing.coverage import INDEXED, is_in_step, subject_of_index
 from rag_assets.releasing.gates import (
     COMPLETENESS,
     EMBEDDING_INTEGRITY,
@@ -32,6 +32,7 @@ __all__ = [
     "ReleaseResult",
     "SnapshotResult",
     "candidate",
+    "is_in_step",
     "judge_chunks",
     "judge_embeddings",
     "judge_index",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
-from rag_assets.store import Store, Table
+from rag_assets.store import Store, Table, sql_literal
 
 INDEXED = "index_completeness"
 """The gate that judges one source right after its index step; its verdict says that the step has run."""
@@ -24,9 +24,10 @@ class Coverage:
     """`expected`: chunk ids that must each be in the snapshot. `behind`: sources whose newest documents are not in it.
 
     `lost` and `stale` are ids of documents that serve now: those that the snapshot lacks, and those of which it has
-    neither the version that serves nor the present one.
+    neither the version that serves nor the present one. `against` is the release that served at the comparison.
     """
 
+    against: str | None
     expected: frozenset[str]
     behind: tuple[str, ...]
     lost: tuple[str, ...]
@@ -41,9 +42,15 @@ class _Tally:
     stale: list[str] = field(default_factory=list)
 
 
-def subject_of_index(table: str, source: str, chunks_version: str) -> str:
-    """Names the index step of one source over exactly one state of its chunks."""
-    return f"{table}/{source}@{chunks_version}"
+def subject_of_index(table: str, source: str) -> str:
+    """Names the index step of one source; the verdict's detail `chunks` is the state of the chunks it ran over."""
+    return f"{table}/{source}"
+
+
+def is_in_step(ledger: Ledger, table: str, source: str, chunks_version: str) -> bool:
+    """Whether the index step of `source` ran last over exactly these chunks."""
+    newest = ledger.verdict(INDEXED, subject_of_index(table, source))
+    return newest is not None and newest.details.get("chunks") == chunks_version
 
 
 def compare(
@@ -56,11 +63,12 @@ def compare(
     """Compares `snapshot` with its sources, which are the keys of `chunk_versions`: source → version of its chunks."""
     indexed = document_versions(store, snapshot)
     serving = ledger.serving()
-    served_by = ledger.snapshot(serving.snapshot_id) if serving else None
-    served = document_versions(store, served_by) if served_by else {}
+    served = _served(store, ledger)
+    history = ledger.serving_history()
+    went_back = bool(history) and history[0].rollback  # then what is newer than what serves is no step back
     tally = _Tally()
     for name, version in chunk_versions.items():
-        in_step = ledger.verdict(INDEXED, subject_of_index(snapshot.table, name, version)) is not None
+        in_step = is_in_step(ledger, snapshot.table, name, version)
         present = present_versions(store.raw_documents(name))
         lagging = {key for key, version in present.items() if indexed.get(key) != version}
         refused = _refused(name, store, ledger, generation, lagging) if in_step else lagging
@@ -70,15 +78,34 @@ def compare(
         for key in sorted(lagging):
             if key in served and key not in indexed:
                 tally.lost.append(key)
-            elif key in served and served[key] != indexed[key]:
+            elif key in served and served[key] != indexed[key] and not went_back:
                 tally.stale.append(key)
-    return Coverage(frozenset(tally.expected), tuple(tally.behind), tuple(tally.lost), tuple(tally.stale))
+    return Coverage(
+        against=serving.release_id if serving else None,
+        expected=frozenset(tally.expected),
+        behind=tuple(tally.behind),
+        lost=tuple(tally.lost),
+        stale=tuple(tally.stale),
+    )
 
 
-def document_versions(store: Store, snapshot: Snapshot) -> dict[str, str]:
-    """Document → the version (`document_hash`) of it that `snapshot` holds."""
+def _served(store: Store, ledger: Ledger) -> dict[str, str]:
+    """What answers are given from now. Nothing, when the tables of the serving release are gone."""
+    serving = ledger.serving()
+    snapshot = ledger.snapshot(serving.snapshot_id) if serving else None
+    if snapshot is None:
+        return {}
     table = store.vector_index(snapshot.generation, int(snapshot.details["dimension"]))
-    rows = table.rows(columns=["document_id", "document_hash"], version=snapshot.version)
+    if table.pinned().get(snapshot.tag) != snapshot.version:
+        return {}
+    return document_versions(store, snapshot)
+
+
+def document_versions(store: Store, snapshot: Snapshot, source: str | None = None) -> dict[str, str]:
+    """Document → the version (`document_hash`) of it that `snapshot` holds, of one source or of all."""
+    table = store.vector_index(snapshot.generation, int(snapshot.details["dimension"]))
+    where = None if source is None else f"source = {sql_literal(source)}"
+    rows = table.rows(columns=["document_id", "document_hash"], where=where, version=snapshot.version)
     return dict(zip(rows["document_id"].to_pylist(), rows["document_hash"].to_pylist(), strict=True))
 
 

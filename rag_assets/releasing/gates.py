@@ -100,7 +100,8 @@ _FIXES = {
     TOKEN_BUDGET: "Raise token_budget of the source, narrow its include patterns, or lower chunking.max_tokens.",
     EMBEDDING_INTEGRITY: "Run: rag-assets ingest --all. If it stays, stored vectors are damaged: run rag-assets reset "
     "--yes, and ingest again.",
-    COMPLETENESS: "Mend what fails in its sources (rag-assets sources list), then run: rag-assets ingest --all",
+    COMPLETENESS: "Mend or exclude what fails in its sources (rag-assets sources list shows it), then run: rag-assets "
+    "ingest --all. What a new model or chunker refuses can also be kept by going back to the former one.",
 }
 
 
@@ -123,11 +124,17 @@ def judge_snapshot(
         vectors = index.batches(columns=["chunk_id", "vector"], version=version)
         integrity = _recorded(_integrity(snapshot_id, vectors, dimension), ledger)
     completeness = _judge_completeness(snapshot_id, index, version, known_documents, coverage)
-    return [integrity, _recorded(completeness, ledger)]
+    completeness.details["against"] = coverage.against
+    return [integrity, _recorded(completeness, ledger, always=True)]
 
 
-def _recorded(verdict: GateVerdict, ledger: Ledger) -> GateVerdict:
-    ledger.record_verdict(verdict.gate, verdict.subject, verdict.passed, {"reason": verdict.reason, **verdict.details})
+def _recorded(verdict: GateVerdict, ledger: Ledger, *, always: bool = False) -> GateVerdict:
+    """Leaves the verdict in the ledger; unless `always`, not when the newest one says just the same."""
+    newest = None if always else ledger.verdict(verdict.gate, verdict.subject)
+    said = {"reason": verdict.reason, **verdict.details}
+    if newest is not None and newest.passed == verdict.passed and newest.details == said:
+        return verdict
+    ledger.record_verdict(verdict.gate, verdict.subject, verdict.passed, said)
     return verdict
 
 
@@ -202,13 +209,14 @@ def judge_index(name: str, chunks_version: str, *, chunks: Table, index: IndexTa
     rows = source_rows(name, index)
     verdict = _counted(
         INDEXED,
-        subject_of_index(index.name, name, chunks_version),
+        subject_of_index(index.name, name),
         rows,
         missing=sorted(
             {row["chunk_id"] for row in wanted if row["document_id"] not in failed} - {row["chunk_id"] for row in rows}
         ),
         vanished=sorted({row["document_id"] for row in rows} - documents),
     )
+    verdict.details["chunks"] = chunks_version
     return _recorded(verdict, ledger)
 
 

@@ -11,8 +11,11 @@ from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Release, Snapshot
 from rag_assets.prompts import Prompts
 from rag_assets.releasing.coverage import document_versions, present_versions
-from rag_assets.releasing.gates import SNAPSHOT_GATES, require
+from rag_assets.releasing.gates import COMPLETENESS, SNAPSHOT_GATES, require
 from rag_assets.store import Store
+
+REVOKED_BEFORE = "revoked_before"
+"""Not a gate but a note in the same place: this document was revoked once and then came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,13 @@ def make_release(
 ) -> ReleaseResult:
     """Releases `snapshot` with these prompts, models and settings; the same content is the same release.
 
-    Revocations end here, and only for what this release answers from soundly: documents of which it holds the present
-    version, and sources that are configured. Raises `GateError` when a gate did not pass for exactly this snapshot, or
-    when it is of another generation than the models that would answer; the serving release then stays.
+    Revocations end here, and only for what this release answers from soundly: documents, and sources with all their
+    documents, of which it holds the present version. Raises `GateError` when a gate did not pass for exactly this
+    snapshot, when another release was made since it was judged, or when it is of another generation than the models
+    that would answer; the serving release then stays.
     """
     require(ledger, SNAPSHOT_GATES, snapshot.snapshot_id)
+    _require_judged_against_serving(ledger, snapshot)
     if snapshot.generation != generation.id:
         raise GateError(
             f"The newest snapshot is of generation {snapshot.generation}, and the configuration now asks for "
@@ -78,18 +83,55 @@ def make_release(
     )
 
 
+def _require_judged_against_serving(ledger: Ledger, snapshot: Snapshot) -> None:
+    """Two snapshots taken at once are each judged against the same release: only the first may follow it."""
+    serving = ledger.serving()
+    verdict = ledger.verdict(COMPLETENESS, snapshot.snapshot_id)
+    if serving is None or verdict is None or serving.snapshot_id == snapshot.snapshot_id:
+        return
+    if verdict.details.get("against") != serving.release_id:
+        raise GateError(
+            f"Snapshot {snapshot.snapshot_id} was judged before release {serving.release_id} began to serve.",
+            fix="Materialize index_snapshot again, or run: rag-assets ingest",
+        )
+
+
 def _end_revocations(store: Store, ledger: Ledger, snapshot: Snapshot, sources: Sequence[str]) -> int:
-    """Allows what came back and is in `snapshot` as it is now; returns how many documents that were."""
+    """Allows what came back and is in `snapshot` as it is now; returns how many documents that were.
+
+    That they were revoked is kept: going back to a release with another version of them denies them again.
+    """
     denied = ledger.denied()
+    present = _present(store, sources)
     for name in sorted(denied.sources & set(sources)):
-        ledger.allow_source(name)
+        held = document_versions(store, snapshot, name)
+        if all(present.get(key) == version for key, version in held.items()):
+            ledger.allow_source(name)
     if not denied.documents:
         return 0
     held = document_versions(store, snapshot)
+    sound = sorted(key for key in denied.documents if key in held and held[key] == present.get(key))
+    for key in sound:
+        ledger.record_verdict(REVOKED_BEFORE, key, True, {})
+    return ledger.allow(sound)
+
+
+def _deny_what_would_come_back(store: Store, ledger: Ledger, snapshot: Snapshot, sources: Sequence[str]) -> None:
+    """Denies documents that were revoked once and that `snapshot` holds in another version than the present one."""
+    revoked = {verdict.subject for verdict in ledger.verdicts(REVOKED_BEFORE)}
+    if not revoked:
+        return
+    held = document_versions(store, snapshot)
+    present = _present(store, sources)
+    back = [(key, "") for key in sorted(revoked & held.keys()) if held[key] != present.get(key)]
+    ledger.deny_documents("", back, reason="revoked before; an earlier release would bring it back")
+
+
+def _present(store: Store, sources: Sequence[str]) -> dict[str, str]:
     present: dict[str, str] = {}
     for name in sources:
         present |= present_versions(store.raw_documents(name))
-    return ledger.allow(key for key in denied.documents if key in held and held[key] == present.get(key))
+    return present
 
 
 def _rolled_back_from(ledger: Ledger) -> set[str]:
@@ -104,13 +146,19 @@ def _rolled_back_from(ledger: Ledger) -> set[str]:
     return left - {serving.release_id if serving else ""}
 
 
-def roll_back(ledger: Ledger, *, to: str | None, by: str, reason: str) -> Release:
-    """Serves release `to`, or the one that served before the present one. Raises `NoReleaseError`."""
+def roll_back(store: Store, ledger: Ledger, *, sources: Sequence[str], to: str | None, by: str, reason: str) -> Release:
+    """Serves release `to`, or the one that served before the present one. Raises `NoReleaseError`.
+
+    What was revoked stays so: a document that came back in another version since is denied again.
+    """
     if ledger.serving() is None:
         raise NoReleaseError("Nothing is released yet.", fix="Run: rag-assets ingest --all")
     target = ledger.release(to) if to else ledger.rollback_target()
-    if target is None:
+    snapshot = ledger.snapshot(target.snapshot_id) if target else None
+    if target is None or snapshot is None:
         what = f"There is no release {to!r}." if to else "No other release served before this one."
         raise NoReleaseError(what, fix="List them with: rag-assets releases list")
+    _deny_what_would_come_back(store, ledger, snapshot, sources)
     ledger.serve(target.release_id, reason=reason, by=by, rollback=True)
+    _end_revocations(store, ledger, snapshot, sources)
     return target

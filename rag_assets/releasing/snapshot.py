@@ -11,7 +11,7 @@ from rag_assets.fingerprints import data_version, fingerprint
 from rag_assets.ingestion import chunks_version
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
-from rag_assets.releasing.coverage import compare
+from rag_assets.releasing.coverage import INDEXED, compare, subject_of_index
 from rag_assets.releasing.gates import COMPLETENESS, GateVerdict, judge_snapshot
 from rag_assets.store import IndexTable, Store, Table
 
@@ -59,7 +59,7 @@ def take_snapshot(
         )
     with index.lock():
         known = {name: _documents(store.raw_documents(name)) for name in sources}
-        purged = _purge(index, known)
+        purged = _purge(index, known, ledger)
         index.ensure_indices()
         contents = _contents(index)
         snapshot, new = _pin(index, ledger, generation, retrieval, contents)
@@ -147,11 +147,18 @@ def _documents(raw_documents: Table) -> frozenset[str]:
     return frozenset(raw_documents.rows(columns=["document_id"])["document_id"].to_pylist())
 
 
-def _purge(index: IndexTable, known: Mapping[str, frozenset[str]]) -> int:
-    """Removes the rows of documents that are gone from their source and of sources that are gone altogether."""
+def _purge(index: IndexTable, known: Mapping[str, frozenset[str]], ledger: Ledger) -> int:
+    """Removes the rows of documents that are gone from their source and of sources that are gone altogether.
+
+    The index step of these sources then has not run over what is there now, whatever it left in the ledger.
+    """
     rows = index.rows(columns=["chunk_id", "document_id", "source"]).to_pylist()
-    gone = [row["chunk_id"] for row in rows if row["document_id"] not in known.get(row["source"], ())]
-    return index.apply(None, gone).deleted if gone else 0
+    gone = [row for row in rows if row["document_id"] not in known.get(row["source"], ())]
+    if not gone:
+        return 0
+    for name in sorted({row["source"] for row in gone}):
+        ledger.record_verdict(INDEXED, subject_of_index(index.name, name), False, {"reason": "rows were removed since"})
+    return index.apply(None, [row["chunk_id"] for row in gone]).deleted
 
 
 def _contents(index: IndexTable) -> _Contents:

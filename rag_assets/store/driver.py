@@ -19,13 +19,12 @@ def lancedb_module() -> ModuleType:
     """
     import sys
 
-    if "lancedb" in sys.modules:
-        return sys.modules["lancedb"]
     import pydantic
 
     with _importing:
         validate_call = pydantic.validate_call
-        pydantic.validate_call = _unwrapped
+        if "lancedb" not in sys.modules:
+            pydantic.validate_call = _unwrapped
         try:
             import lancedb
         finally:

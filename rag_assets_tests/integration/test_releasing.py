@@ -9,6 +9,7 @@ import pytest
 
 from rag_assets import assets
 from rag_assets.automation.runs import run_job
+from rag_assets.releasing import roll_back
 from rag_assets.resources.openai import ProviderResource
 from rag_assets.resources.project import ProjectResource
 from rag_assets_tests.conftest import SmallProject
@@ -219,3 +220,100 @@ def lock_is_held(project, table: str) -> bool:
     from rag_assets.store.locks import held_locks
 
     return table in [lock.name for lock in held_locks(project.settings.data_path / "locks")]
+
+
+def test_a_release_made_while_a_source_still_loads_brings_nothing_back(
+    plant: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    (plant.root / "a/1.md").unlink()
+    plant.write("a/9.md", fact("a/9", "amber9"))
+    monkeypatch.setattr("dagster._core.definitions.policy.random", lambda: 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("rag_assets.ingestion.raw_documents.parse", crash)
+        ingest(plant, "a", release=False)
+    plant.write("b/2.md", fact("b/2", "amber2"))
+    ingest(plant, "b")
+    assert says(plant, "amber2")
+    assert not says(plant, "teala1")
+
+
+def test_going_back_does_not_bring_back_what_was_redacted(plant: SmallProject) -> None:
+    first = serving(plant)
+    (plant.root / "a/1.md").unlink()
+    ingest(plant)
+    plant.write("a/1.md", fact("a/1", "withheld"))
+    ingest(plant)
+    newest = serving(plant)
+    assert says(plant, "withheld")
+    for target, allowed in ((first, False), (newest, True)):
+        with plant.open() as project:
+            roll_back(project.store, project.ledger, sources=project.source_names, to=target, by="test", reason="")
+        assert not says(plant, "teala1")
+        assert says(plant, "tealb1")
+        assert says(plant, "withheld") is allowed
+
+
+def test_releasing_alone_does_not_bring_back_a_source_that_was_removed(plant: SmallProject) -> None:
+    plant.configure(b="")
+    with plant.open() as project:
+        project.forget_source("a")
+    plant.configure(a="", b="")
+    materialize(plant, "release")
+    assert not says(plant, "teala1")
+    ingest(plant)
+    assert says(plant, "teala1")
+
+
+def test_content_that_returns_before_its_index_step_does_not_hold_the_others(plant: SmallProject) -> None:
+    first = fact("b/1", "tealb1")
+    plant.write("b/1.md", fact("b/1", "crimson"))
+    ingest(plant)
+    plant.write("b/1.md", first)
+    for name in ("raw_documents", "chunks", "embeddings"):
+        assert materialize(plant, name, partition="b").success
+    plant.write("a/4.md", fact("a/4", "olive4"))
+    assert [run.error for run in ingest(plant, "a").runs] == [None, None]
+    assert says(plant, "olive4")
+
+
+def test_tables_that_are_gone_do_not_block_releases_for_ever(plant: SmallProject) -> None:
+    import shutil
+
+    shutil.rmtree(plant.root / ".rag_assets" / "lancedb")
+    outcome = ingest(plant)
+    assert [run.error for run in outcome.runs] == [None, None, None]
+    assert says(plant, "teala1")
+
+
+def test_a_snapshot_judged_before_another_release_is_not_released(plant: SmallProject) -> None:
+    from rag_assets.assets.release import snapshot_of
+
+    plant.write("a/4.md", fact("a/4", "olive4"))
+    ingest(plant, "a", release=False)
+    with plant.open() as project:
+        older = snapshot_of(project)
+        verdict = project.ledger.verdict("completeness", older.snapshot_id)
+        assert verdict is not None and verdict.details["against"] == serving(plant)
+    plant.write("b/2.md", fact("b/2", "amber2"))
+    ingest(plant)
+    with plant.open() as project:  # as if the older one had been judged last
+        project.ledger.record_verdict("completeness", older.snapshot_id, True, verdict.details)
+    result = materialize(plant, "release")
+    assert not result.success
+    assert "was judged before release" in reason(result)
+    assert says(plant, "amber2")
+
+
+def test_unchanged_runs_add_one_verdict_each(plant: SmallProject) -> None:
+    def verdicts() -> int:
+        with plant.open() as project, project.ledger.reading() as connection:
+            return int(connection.exec_driver_sql("select count(*) from verdicts").scalar_one())
+
+    ingest(plant)
+    before = verdicts()
+    ingest(plant)
+    ingest(plant)
+    assert verdicts() == before + 2

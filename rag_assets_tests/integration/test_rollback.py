@@ -29,7 +29,9 @@ def brew(project: SmallProject, degrees: str) -> None:
 
 def go_back(project: SmallProject, to: str | None = None) -> str:
     with project.open() as opened:
-        return roll_back(opened.ledger, to=to, by="a test", reason="wrong degrees").release_id
+        return roll_back(
+            opened.store, opened.ledger, sources=opened.source_names, to=to, by="a test", reason="wrong degrees"
+        ).release_id
 
 
 def test_it_serves_at_once_and_pays_for_nothing(brewed: tuple[SmallProject, list[str]]) -> None:
@@ -73,11 +75,11 @@ def test_a_removed_document_is_not_answered_from_by_an_earlier_release(
 
 def test_there_is_nothing_to_go_back_to(small_project: SmallProject) -> None:
     with small_project.open() as opened, pytest.raises(NoReleaseError, match="Nothing is released yet"):
-        roll_back(opened.ledger, to=None, by="a test", reason="")
+        roll_back(opened.store, opened.ledger, sources=opened.source_names, to=None, by="a test", reason="")
     small_project.configure(wiki="")
     brew(small_project, "eighty")
     with small_project.open() as opened:
         with pytest.raises(NoReleaseError, match="No other release served before this one"):
-            roll_back(opened.ledger, to=None, by="a test", reason="")
+            roll_back(opened.store, opened.ledger, sources=opened.source_names, to=None, by="a test", reason="")
         with pytest.raises(NoReleaseError, match="There is no release 'abc'"):
-            roll_back(opened.ledger, to="abc", by="a test", reason="")
+            roll_back(opened.store, opened.ledger, sources=opened.source_names, to="abc", by="a test", reason="")
