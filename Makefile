@@ -51,7 +51,7 @@ format: setup ## Let ruff write the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench: setup ## Benchmarks on labelled corpora; see bench/README.md
-	@$(BIN)/python -m bench.retrieval --corpus all && $(BIN)/python -m bench.reader && $(BIN)/python -m bench.chunking
+	@$(BIN)/python -m bench.retrieval --corpus all && $(BIN)/python -m bench.reader && $(BIN)/python -m bench.answers && $(BIN)/python -m bench.chunking
 
 clean: ## Remove .venv and caches; what was ingested stays (rag-assets reset --yes removes that)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

@@ -1,5 +1,6 @@
 """The ingestion assets: one partition per source, from raw documents to rows of the vector index."""
 
+import logging
 import time
 
 import dagster as dg
@@ -32,6 +33,8 @@ from rag_assets.resources.project import ProjectResource
 
 GROUP = "ingestion"
 OWNERS = ["team:knowledge"]
+PROGRESS = logging.getLogger("rag_assets.progress")
+LOG_EVERY_SECONDS = 10.0
 RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
 
@@ -210,7 +213,16 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
 
 
 def _log_progress(context: dg.AssetExecutionContext) -> Progress:
+    """Tells whoever listens of every batch, and Dagster's log, which is kept, at most every ten seconds."""
+    name = context.partition_key
+    logged_at = time.monotonic()
+
     def log(what: str, done: int, total: int) -> None:
-        context.log.info(f"{context.partition_key}: {done:,} of {total:,} {what}")
+        nonlocal logged_at
+        message = f"{name}: {done:,} of {total:,} {what}"
+        PROGRESS.info(message)
+        if time.monotonic() - logged_at >= LOG_EVERY_SECONDS:
+            logged_at = time.monotonic()
+            context.log.info(message)
 
     return log

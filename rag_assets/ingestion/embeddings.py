@@ -5,7 +5,7 @@ Vectors are kept the moment they arrive, batch by batch, so that a run killed in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -54,8 +54,7 @@ def sync_embeddings(
     tally = _Tally()
     before = meter.total
     for window in _windows(chunks, missing):
-        _embed_window(window, embeddings, embedder, tally)
-        progress("inputs", tally.embedded, len(missing))
+        _embed_window(window, embeddings, embedder, tally, lambda: progress("inputs", tally.embedded, len(missing)))
     after = meter.total
     unpriced = after.unpriced_calls > before.unpriced_calls
     failed_documents = _settle_failures(name, chunks, tally.failed, ledger)
@@ -107,7 +106,9 @@ def _windows(chunks: Table, missing: set[str]) -> Iterator[dict[str, str]]:
         yield window
 
 
-def _embed_window(window: dict[str, str], embeddings: Table, embedder: Embedder, tally: _Tally) -> None:
+def _embed_window(
+    window: dict[str, str], embeddings: Table, embedder: Embedder, tally: _Tally, on_batch: Callable[[], None]
+) -> None:
     keys = list(window)
     for batch in embedder.embed_documents(list(window.values())):
         for index, error in batch.failures:
@@ -116,6 +117,7 @@ def _embed_window(window: dict[str, str], embeddings: Table, embedder: Embedder,
             rows = _rows([keys[index] for index in batch.indices], batch)
             tally.commits += embeddings.apply(rows, []).commits
         tally.embedded += len(batch.indices)
+        on_batch()
 
 
 def _rows(keys: list[str], batch: EmbeddedBatch) -> pa.Table:

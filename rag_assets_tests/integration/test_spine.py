@@ -51,6 +51,15 @@ def test_every_asset_is_materialized_once_per_run_with_a_data_version(wiki: Smal
         assert len(wiki.instance.fetch_materializations(dg.AssetKey(name), limit=10).records) == 1
 
 
+def test_long_work_tells_how_far_it_is(wiki: SmallProject, caplog: pytest.LogCaptureFixture) -> None:
+    from rag_assets.cli.output import PROGRESS_LOGGER
+
+    with caplog.at_level("INFO", logger=PROGRESS_LOGGER):
+        ingest(wiki)
+    said = [record.getMessage() for record in caplog.records if record.name == PROGRESS_LOGGER]
+    assert said == ["wiki: 2 of 2 documents", "wiki: 2 of 2 documents", "wiki: 2 of 2 inputs", "wiki: 2 of 2 rows"]
+
+
 def test_a_second_run_embeds_nothing_commits_nothing_and_releases_nothing(wiki: SmallProject) -> None:
     ingest(wiki)
     before = (wiki.embedded_texts(), wiki.lance_versions(), serving(wiki), data_versions(wiki))
