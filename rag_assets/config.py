@@ -21,6 +21,20 @@ SOURCES_WARN_ABOVE = 1_000
 SOURCES_MAX = 5_000
 EMBEDDED_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 EMBEDDED_CHAT_MODEL = "extractive-reader"
+MetricName = Literal[
+    "recall_at_5",
+    "recall_at_10",
+    "precision_at_5",
+    "mrr_at_10",
+    "ndcg_at_10",
+    "answer_contains",
+    "exact_match",
+    "token_f1",
+    "refusal_precision",
+    "refusal_recall",
+    "citation_correctness",
+    "judge",
+]
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHAINED_URL = re.compile(r"::(?=[\w+.-]+://|/)")
 # `user:password@` right behind the protocol; `host:80/x@y` is no such thing.
@@ -38,6 +52,16 @@ def _checked_variable_name(name: str | None) -> str | None:
             "put the name of the variable here, not the key or URL itself"
         )
     return name
+
+
+def _checked_cron(line: str | None) -> str | None:
+    """Returns `line` when it is a cron line of five fields. Raises `ValueError`."""
+    if line is not None:
+        from croniter import croniter
+
+        if len(line.split()) != 5 or not croniter.is_valid(line):
+            raise ValueError(f"{line!r} is not a cron line of five fields, such as '0 6 * * 1-5'")
+    return line
 
 
 def _checked_language(code: str | None) -> str | None:
@@ -67,6 +91,13 @@ class FilesSource(_Section):
         default=0.5, ge=0, le=1, description="A larger share gone at once holds the source for confirmation."
     )
     max_file_bytes: int = Field(default=50_000_000, gt=0, description="A larger file is recorded as failed.")
+    watch: bool = Field(default=True, description="Ingest when its files change; see `automation.watch_files`.")
+    refresh_cron: str | None = Field(default=None, description="Ingest also at these times: a cron line, in UTC.")
+
+    @field_validator("refresh_cron")
+    @classmethod
+    def _cron(cls, line: str | None) -> str | None:
+        return _checked_cron(line)
 
     @field_validator("path")
     @classmethod
@@ -242,6 +273,70 @@ class CheckSettings(_Section):
     unindexed_rows: int = Field(default=10_000, ge=0, description="Rows that searches scan instead of looking up.")
 
 
+class JudgeSettings(_Section):
+    """A generative model that says whether an answer is right."""
+
+    provider: str = Field(description="A name below models.providers, or `openai`.")
+    model: str = Field(description="The model's name as its provider knows it.")
+    max_output_tokens: int = Field(default=300, gt=0, description="The longest verdict.")
+
+
+class EvaluationSettings(_Section):
+    """What a snapshot is asked before it is released, and what it must reach."""
+
+    questions: tuple[str, ...] = Field(
+        default=(), description="Golden questions: files or glob patterns; JSON lines, CSV or SQuAD's JSON."
+    )
+    primary_metric: MetricName = Field(default="mrr_at_10", description="The metric that must not become worse.")
+    minima: dict[MetricName, float] = Field(default_factory=dict, description="Metric → the least it must reach.")
+    max_regression: float = Field(
+        default=0.0, ge=0, le=1, description="The primary metric may truly be this much lower than what served."
+    )
+    false_alarm_rate: float = Field(
+        default=0.05, gt=0, le=0.5, description="How often the regression gate may stop what is not worse."
+    )
+    max_orphaned_fraction: float = Field(
+        default=0.2, ge=0, le=1, description="Share of questions that may have lost their expected documents."
+    )
+    questions_enough: int = Field(default=50, ge=1, description="With fewer, the report warns that they tell little.")
+    bootstrap_samples: int = Field(default=2_000, ge=100, le=100_000, description="Resamples behind every interval.")
+    judge: JudgeSettings | None = Field(default=None, description="A model that grades answers; none by default.")
+
+
+class AutomationSettings(_Section):
+    """What starts runs without a person. Each is also a switch in Dagster's UI."""
+
+    watch_files: bool = Field(default=True, description="Ingest a source when its files change.")
+    sync_sources: bool = Field(default=True, description="Keep Dagster's partitions in step with `sources`.")
+    release_when_settled: bool = Field(default=True, description="Evaluate and release once ingestion has settled.")
+    settle_seconds: float = Field(default=2.0, ge=0, le=3_600, description="Quiet time before ingestion is settled.")
+    schedules: bool = Field(default=True, description="Ingest each source at its own `refresh_cron`.")
+    verify_days: int = Field(default=7, ge=1, description="Days between two readings of every file, changed or not.")
+    pause_after_failures: int = Field(default=5, ge=1, description="Failures in a row that pause a source's watch.")
+    maintenance_cron: str | None = Field(default="0 3 * * 0", description="When to compact and clean up, in UTC.")
+    keep_runs_days: int = Field(default=90, ge=1, description="Days that Dagster's runs and their events are kept.")
+    webhook_url_env: str | None = Field(
+        default=None, description="Environment variable with a URL that is told of failed runs."
+    )
+
+    @field_validator("maintenance_cron")
+    @classmethod
+    def _cron(cls, line: str | None) -> str | None:
+        return _checked_cron(line)
+
+    @field_validator("webhook_url_env")
+    @classmethod
+    def _variable_name(cls, name: str | None) -> str | None:
+        return _checked_variable_name(name)
+
+
+class ReleaseSettings(_Section):
+    """How long former releases can be gone back to."""
+
+    keep: int = Field(default=10, ge=1, description="Newest releases kept, however old.")
+    keep_days: int = Field(default=30, ge=0, description="Releases are kept for these days since they last served.")
+
+
 class StoreSettings(_Section):
     """Where the tables are."""
 
@@ -271,6 +366,9 @@ class Settings(_Section):
     retrieval: RetrievalSettings = RetrievalSettings()
     answering: AnsweringSettings = AnsweringSettings()
     checks: CheckSettings = CheckSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    releases: ReleaseSettings = ReleaseSettings()
+    automation: AutomationSettings = AutomationSettings()
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
     prompts_dir: str | None = Field(default=None, description="Folder of templates that replace the shipped ones.")

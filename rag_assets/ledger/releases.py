@@ -45,7 +45,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class ServingChange:
-    """One flip of what serves: who did it, when, why, and what served before."""
+    """One flip of what serves: who did it, when, why, and what served before.
+
+    `forced` says that a person made it against a gate that did not pass.
+    """
 
     release_id: str
     previous_release_id: str | None
@@ -53,6 +56,7 @@ class ServingChange:
     served_by: str
     rollback: bool
     served_at: datetime
+    forced: bool = False
 
 
 class Releases(Database):
@@ -83,7 +87,7 @@ class Releases(Database):
             "answering": dict(answering or {}),
             "details": dict(details or {}),
         }
-        content_hash = fingerprint(**content)
+        content_hash = release_content_hash(content)
         release_id = release_id or content_hash[:DERIVED_ID_LENGTH]
         with self.writing() as connection:
             if not connection.execute(select(snapshots.c.tag).where(snapshots.c.snapshot_id == snapshot_id)).first():
@@ -115,7 +119,9 @@ class Releases(Database):
             current = select(serving.c.release_id).scalar_subquery()
             return next(iter(_read(connection, table.c.release_id == current)), None)
 
-    def serve(self, release_id: str, reason: str, by: str, *, rollback: bool = False) -> bool:
+    def serve(
+        self, release_id: str, reason: str, by: str, *, rollback: bool = False, forced: bool = False
+    ) -> bool:
         """Makes `release_id` the one that serves, in one transaction with its history row.
 
         Returns False, and writes nothing, when it serves already. Raises `NoReleaseError` when it does not exist.
@@ -129,7 +135,7 @@ class Releases(Database):
             if previous == release_id:
                 return False
             connection.execute(update(serving).values(release_id=release_id))
-            change = ServingChange(release_id, previous, reason, by, rollback, utc_now())
+            change = ServingChange(release_id, previous, reason, by, rollback, utc_now(), forced)
             connection.execute(
                 serving_history.insert().values(
                     release_id=change.release_id,
@@ -138,6 +144,7 @@ class Releases(Database):
                     served_by=change.served_by,
                     rollback=change.rollback,
                     served_at=change.served_at,
+                    forced=change.forced,
                 )
             )
             return True
@@ -162,6 +169,11 @@ class Releases(Database):
             else:
                 stack.append(change.release_id)
         return self.release(stack[-2]) if len(stack) > 1 else None
+
+
+def release_content_hash(content: Mapping[str, Any]) -> str:
+    """Names this content: equal content is one release. Its first `DERIVED_ID_LENGTH` characters are the release id."""
+    return fingerprint(**content)
 
 
 def _read(connection: Connection, *conditions: Any) -> list[Release]:

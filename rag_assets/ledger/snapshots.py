@@ -21,7 +21,7 @@ class Snapshot:
     """A candidate for a release. `sources` maps each source's name to its data version in the snapshot.
 
     `tag` is the name that pins `version` of `table` in the store; `space` names the embedding space; `details` holds
-    what else is needed to read it.
+    what else is needed to read it. From `unpinned_at` on its version is no longer kept, and nothing can go back to it.
     """
 
     snapshot_id: str
@@ -34,6 +34,7 @@ class Snapshot:
     sources: dict[str, str]
     created_at: datetime
     details: dict[str, Any] = field(default_factory=dict)
+    unpinned_at: datetime | None = None
 
 
 class Snapshots(Database):

@@ -26,10 +26,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 SCHEMA_VERSION = (
-    "0001"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
+    "0002"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
 )
 
 
@@ -101,6 +102,7 @@ snapshots = Table(
     Column("sources", JSON, nullable=False),
     Column("details", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("unpinned_at", UtcDateTime, nullable=True),
 )
 
 releases = Table(
@@ -138,6 +140,7 @@ serving_history = Table(
     Column("served_by", AnyText, nullable=False),
     Column("rollback", Boolean, nullable=False),
     Column("served_at", UtcDateTime, nullable=False),
+    Column("forced", Boolean, nullable=False, server_default=false()),
 )
 
 verdicts = Table(
@@ -237,4 +240,112 @@ usage = Table(
     Index(None, "run_id"),
     Index(None, "answer_id"),
     Index(None, "created_at"),
+)
+
+# One measurement of one release content with one set of questions. `measured_id` names the content and how it was
+# measured; `release_id` is the release that this content is or would be, so it is no foreign key.
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("evaluation_id", String(64), primary_key=True),
+    Column("measured_id", String(64), nullable=False),
+    Column("release_id", String(64), nullable=False),
+    Column("snapshot_id", ForeignKey("snapshots.snapshot_id"), nullable=False),
+    Column("questions_version", String(64), nullable=False),
+    Column("questions", Integer, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("report", Text, nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "measured_id"),
+    Index(None, "release_id"),
+    Index(None, "created_at"),
+)
+
+# The result of one question, kept by what was measured and by the question's content: the same is never asked twice.
+evaluation_items = Table(
+    "evaluation_items",
+    metadata,
+    Column("measured_id", String(64), primary_key=True),
+    Column("question_hash", String(64), primary_key=True),
+    Column("question_id", AnyText, nullable=False),
+    Column("scores", JSON, nullable=False),
+    Column("result", JSON, nullable=False),
+    Column("latency_ms", Float, nullable=False),
+    Column("cost_usd", Float, nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+# What a chat model said to exactly one request, kept for evaluations so that an equal request is paid for once.
+completions = Table(
+    "completions",
+    metadata,
+    Column("request_hash", String(64), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("text", AnyText, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_usd", Float, nullable=True),
+    Column("latency_ms", Float, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
+)
+
+ratings = Table(
+    "ratings",
+    metadata,
+    _counter(),
+    Column("answer_id", ForeignKey("answers.answer_id"), nullable=False),
+    Column("release_id", ForeignKey("releases.release_id"), nullable=False),
+    Column("rating", String(8), nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("rated_by", AnyText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "answer_id"),
+    Index(None, "release_id"),
+)
+
+# Every version of a document that was ever stored: from the row hash in an index back to the bytes of the file.
+document_versions = Table(
+    "document_versions",
+    metadata,
+    Column("document_id", String(32), primary_key=True),
+    Column("document_hash", String(64), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("uri", AnyText, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("parser", Text, nullable=False),
+    Column("run_id", String(64), nullable=True),
+    Column("loaded_at", UtcDateTime, nullable=False),
+    Index(None, "source"),
+)
+
+# Which run brought a stage of a source (or of all, when source is "") to which state.
+stage_runs = Table(
+    "stage_runs",
+    metadata,
+    _counter(),
+    Column("asset", String(128), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("data_version", String(128), nullable=False),
+    Column("table_version", BigInteger, nullable=True),
+    Column("run_id", String(64), nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "asset", "source"),
+)
+
+# What the watch of a source saw last, and whether it is paused.
+watched_sources = Table(
+    "watched_sources",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("error", AnyText, nullable=False),
+    Column("checked_at", UtcDateTime, nullable=False),
+    Column("launched_at", UtcDateTime, nullable=True),
+    Column("verified_at", UtcDateTime, nullable=True),
+    Column("paused_at", UtcDateTime, nullable=True),
 )
