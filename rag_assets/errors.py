@@ -28,6 +28,10 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     ├── LedgerError
     ├── GateError                   a verdict is missing or negative for exactly these inputs
     ├── NoReleaseError              nothing is released yet, or not the release that was asked for
+    ├── ServerError                 Dagster's server cannot be reached, or it answered with an error
+    │   └── AccessRefusedError      it wants another login, is read-only, or refuses this caller
+    ├── RunError                    a run cannot be launched, found or cancelled as asked
+    │   └── RunTimeoutError         it had not ended in time; it goes on
     └── QueryError                  a question that cannot be answered or searched for as it stands
 """
 
@@ -147,6 +151,22 @@ class GateError(RagAssetsError):
 
 class NoReleaseError(RagAssetsError):
     """Nothing is released yet, or not the release that was asked for."""
+
+
+class ServerError(RagAssetsError):
+    """Dagster's server cannot be reached, or it answered with an error."""
+
+
+class AccessRefusedError(ServerError):
+    """The server wants another login, is read-only, or refuses this caller."""
+
+
+class RunError(RagAssetsError):
+    """A run cannot be launched, found or cancelled as asked."""
+
+
+class RunTimeoutError(RunError):
+    """A run had not ended in time; it goes on."""
 
 
 class QueryError(RagAssetsError):
