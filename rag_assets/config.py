@@ -235,7 +235,9 @@ class ChunkingSettings(_Section):
 class RetrievalSettings(_Section):
     """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults."""
 
-    language: str = Field(default="en", description="ISO 639-1 code of most documents: chooses the stemmer.")
+    language: str = Field(default="en", description="ISO 639-1 code of most documents: stemmer and stop words.")
+    stemming: bool = Field(default=True, description="Full text search finds other forms of a word, by `language`.")
+    stop_words: bool = Field(default=True, description="Full text search leaves out the common words of `language`.")
     mode: Literal["hybrid", "vector", "text"] = Field(default="hybrid", description="Which sides search.")
     fusion: Literal["convex", "rrf"] = Field(default="convex", description="How hybrid joins them: scores, or ranks.")
     vector_weight: float = Field(
@@ -245,9 +247,22 @@ class RetrievalSettings(_Section):
     phrase_weight: float = Field(default=0.25, ge=0, le=1, description="Convex fusion: word pairs of the query.")
     feedback_weight: float = Field(default=0.5, ge=0, le=1, description="Convex fusion: pull of the best passages.")
     rrf_k: int = Field(default=60, ge=1, description="Reciprocal rank fusion: the constant k.")
-    candidates: int = Field(default=100, ge=1, le=1_000, description="Rows taken from each side before fusion.")
+    reranker: Literal["none", "late_interaction"] = Field(
+        default="none", description="What orders the best anew: nothing, or token vectors of all-MiniLM-L6-v2."
+    )
+    rerank_candidates: int = Field(default=10, ge=1, le=100, description="How many of the best are reranked.")
+    rerank_weight: float = Field(default=2.0, gt=0, le=100, description="Of the reranker; the fused score has 1.")
+    candidates: int = Field(
+        default=100, ge=1, le=1_000, description="Rows taken from each side before fusion; as many as `k` at least."
+    )
     k: int = Field(default=5, ge=1, le=100, description="Passages returned.")
-    min_score: float = Field(default=0.0, ge=0, description="Passages that score less are left out.")
+    min_score: float = Field(
+        default=0.0, ge=0, description="Passages that score less are left out; 0 leaves out none. Scale: see below."
+    )
+    neighbours: int = Field(
+        default=0, ge=0, le=10, description="Chunks before and after each passage that a prompt gets too."
+    )
+    neighbour_tokens: int = Field(default=1_000, ge=1, description="The most tokens of neighbours in one prompt.")
     nprobes: int = Field(default=40, ge=1, le=4_096, description="Partitions read of a vector index.")
     refine_factor: int = Field(default=4, ge=1, le=100, description="Times `candidates` rescored with exact vectors.")
 

@@ -7,31 +7,56 @@ values; times are aware and in UTC. SQLite by default, PostgreSQL by URL.
 from __future__ import annotations
 
 from rag_assets.ledger.answers import Answer, Answers, new_answer_id
+from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
 from rag_assets.ledger.failures import Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
-from rag_assets.ledger.releases import Release, Releases, ServingChange
+from rag_assets.ledger.origins import DocumentVersion, Origins, StageRun
+from rag_assets.ledger.ratings import Rating, Ratings
+from rag_assets.ledger.releases import Release, Releases, ServingChange, release_content_hash
 from rag_assets.ledger.revocations import Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
 from rag_assets.ledger.usage import LedgerUsageSink, UsageRow, UsageRows
 from rag_assets.ledger.verdicts import Verdict, Verdicts
+from rag_assets.ledger.watches import Watch, Watches
 
 __all__ = [
     "Answer",
+    "Completion",
     "Denied",
+    "DocumentVersion",
+    "EvaluationItem",
+    "EvaluationRow",
     "Failure",
     "Hold",
     "Ledger",
     "LedgerUsageSink",
+    "Rating",
     "Release",
     "ServingChange",
     "Snapshot",
+    "StageRun",
     "UsageRow",
     "Verdict",
+    "Watch",
     "new_answer_id",
+    "release_content_hash",
 ]
 
 
-class Ledger(Snapshots, Releases, Verdicts, Failures, Revocations, Holds, Answers, UsageRows):
+class Ledger(
+    Snapshots,
+    Releases,
+    Verdicts,
+    Evaluations,
+    Failures,
+    Revocations,
+    Holds,
+    Watches,
+    Origins,
+    Answers,
+    Ratings,
+    UsageRows,
+):
     """The face of the ledger: one group of queries per base class, all over one `Database`.
 
     Also a context manager that closes its connections. Raises `LedgerError` where the database fails.

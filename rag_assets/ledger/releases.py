@@ -119,9 +119,7 @@ class Releases(Database):
             current = select(serving.c.release_id).scalar_subquery()
             return next(iter(_read(connection, table.c.release_id == current)), None)
 
-    def serve(
-        self, release_id: str, reason: str, by: str, *, rollback: bool = False, forced: bool = False
-    ) -> bool:
+    def serve(self, release_id: str, reason: str, by: str, *, rollback: bool = False, forced: bool = False) -> bool:
         """Makes `release_id` the one that serves, in one transaction with its history row.
 
         Returns False, and writes nothing, when it serves already. Raises `NoReleaseError` when it does not exist.

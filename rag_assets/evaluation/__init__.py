@@ -1,0 +1,1 @@
+"""Measures release content with golden questions, and judges it before it may serve."""

@@ -1,0 +1,94 @@
+"""Origins: which bytes a version of a document was, and which run brought a stage to which state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from rag_assets.ledger.engine import Database
+from rag_assets.ledger.tables import document_versions, stage_runs, utc_now
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """A version of a document that was stored once. `content_hash` is the SHA-256 of the file's bytes.
+
+    `document_hash` is the `row_hash` of its row in `raw_documents`, which chunks and index rows carry.
+    """
+
+    document_id: str
+    document_hash: str
+    source: str
+    uri: str
+    content_hash: str
+    parser: str
+    run_id: str | None
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A run that left `asset` of `source` ("" for assets over all sources) at `data_version`."""
+
+    asset: str
+    source: str
+    data_version: str
+    table_version: int | None
+    run_id: str | None
+    created_at: datetime
+
+
+class Origins(Database):
+    """Where stored things came from."""
+
+    def record_document_versions(self, versions: Sequence[DocumentVersion]) -> None:
+        """Keeps versions of documents; one that is known keeps its first run and time."""
+        if versions:
+            with self.writing() as connection:
+                self.upsert(connection, document_versions, [asdict(version) for version in versions])
+
+    def document_version(self, document_id: str, document_hash: str) -> DocumentVersion | None:
+        """This version of this document, whether it is still stored or not."""
+        columns = document_versions.c
+        statement = select(document_versions).where(
+            columns.document_id == document_id, columns.document_hash == document_hash
+        )
+        with self.reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return DocumentVersion(**row._mapping) if row else None
+
+    def versions_of(self, document_id: str) -> list[DocumentVersion]:
+        """Every known version of a document, newest first."""
+        statement = (
+            select(document_versions)
+            .where(document_versions.c.document_id == document_id)
+            .order_by(document_versions.c.loaded_at.desc(), document_versions.c.document_hash)
+        )
+        with self.reading() as connection:
+            return [DocumentVersion(**row._mapping) for row in connection.execute(statement)]
+
+    def record_stage_run(
+        self, asset: str, source: str, data_version: str, *, run_id: str | None, table_version: int | None = None
+    ) -> None:
+        """Says that a run left a stage in this state; nothing is written when it was in it already."""
+        newest = self.stage_runs(asset, source, limit=1)
+        if newest and newest[0].data_version == data_version and newest[0].table_version == table_version:
+            return
+        row = StageRun(asset, source, data_version, table_version, run_id, utc_now())
+        with self.writing() as connection:
+            connection.execute(stage_runs.insert().values(**asdict(row)))
+
+    def stage_runs(self, asset: str, source: str, *, limit: int | None = None) -> list[StageRun]:
+        """The states that a stage of one source went through, newest first."""
+        columns = [column for column in stage_runs.c if column.name != "id"]
+        statement = (
+            select(*columns)
+            .where(stage_runs.c.asset == asset, stage_runs.c.source == source)
+            .order_by(stage_runs.c.id.desc())
+            .limit(limit)
+        )
+        with self.reading() as connection:
+            return [StageRun(**row._mapping) for row in connection.execute(statement)]

@@ -1,0 +1,77 @@
+"""What a release is made of: everything an answer depends on, known before there is a release of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings, RetrievalSettings
+from rag_assets.ledger import Ledger, Release, Snapshot, release_content_hash
+from rag_assets.ledger.releases import DERIVED_ID_LENGTH
+from rag_assets.prompts import Prompts
+
+
+@dataclass(frozen=True)
+class ReleaseContent:
+    """A snapshot with the prompts, models and settings that answer from it.
+
+    Equal content has an equal `release_id`, be it released, a candidate, or a variation that is only tried.
+    """
+
+    snapshot: Snapshot
+    prompts: Prompts
+    chat: ChatSettings
+    embedding: EmbeddingSettings
+    retrieval: RetrievalSettings
+    answering: AnsweringSettings
+
+    @classmethod
+    def of(cls, release: Release, ledger: Ledger) -> ReleaseContent:
+        """The content of a release that exists."""
+        snapshot = ledger.snapshot(release.snapshot_id)
+        assert snapshot is not None, "a foreign key holds every release to its snapshot"
+        return cls(
+            snapshot=snapshot,
+            prompts=Prompts(**release.prompts),
+            chat=ChatSettings.model_validate(release.details["chat"]),
+            embedding=EmbeddingSettings.model_validate(release.details["embedding"]),
+            retrieval=RetrievalSettings.model_validate(release.retrieval),
+            answering=AnsweringSettings.model_validate(release.answering),
+        )
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """As plain values, in the form the ledger keeps."""
+        return {
+            "snapshot_id": self.snapshot.snapshot_id,
+            "prompts": {"system": self.prompts.system, "user": self.prompts.user, "refusal": self.prompts.refusal},
+            "chat_model": self.chat.model,
+            "retrieval": self.retrieval.model_dump(mode="json"),
+            "answering": self.answering.model_dump(mode="json"),
+            "details": {
+                "chat": self.chat.model_dump(mode="json"),
+                "embedding": self.embedding.model_dump(mode="json"),
+            },
+        }
+
+    @cached_property
+    def content_hash(self) -> str:
+        return release_content_hash(self.values)
+
+    @property
+    def release_id(self) -> str:
+        """The id of the release that has this content, whether it exists yet or not."""
+        return self.content_hash[:DERIVED_ID_LENGTH]
+
+    def create(self, ledger: Ledger) -> Release:
+        """Makes the release, or returns the one that has this content."""
+        return ledger.create_release(
+            None,
+            self.snapshot.snapshot_id,
+            self.values["prompts"],
+            self.chat.model,
+            retrieval=self.values["retrieval"],
+            answering=self.values["answering"],
+            details=self.values["details"],
+        )
