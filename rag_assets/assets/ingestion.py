@@ -1,6 +1,5 @@
 """The ingestion assets: one partition per source, from raw documents to rows of the vector index."""
 
-import logging
 import time
 
 import dagster as dg
@@ -8,8 +7,8 @@ import dagster as dg
 from rag_assets import schemas
 from rag_assets.assets import metadata
 from rag_assets.assets.partitions import SOURCES
+from rag_assets.assets.progress import log_progress
 from rag_assets.ingestion import (
-    Progress,
     chunks_version,
     embeddings_version,
     sync_chunks,
@@ -33,8 +32,6 @@ from rag_assets.resources.project import ProjectResource
 
 GROUP = "ingestion"
 OWNERS = ["team:knowledge"]
-PROGRESS = logging.getLogger("rag_assets.progress")
-LOG_EVERY_SECONDS = 10.0
 RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
 
@@ -63,7 +60,7 @@ def raw_documents(context: dg.AssetExecutionContext, project: ProjectResource) -
             connector=opened.connector(name),
             table=table,
             ledger=opened.ledger,
-            progress=_log_progress(context),
+            progress=log_progress(context),
         )
         context.log.info(result.why)
         return dg.MaterializeResult(
@@ -100,7 +97,7 @@ def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
                 tokenizer=embedder.tokenizer,
                 max_input_tokens=embedder.max_input_tokens,
                 ledger=opened.ledger,
-                progress=_log_progress(context),
+                progress=log_progress(context),
             )
             verdict = judge_chunks(
                 name,
@@ -159,7 +156,7 @@ def embeddings(
                 embedder=embedder,
                 meter=meter,
                 ledger=opened.ledger,
-                progress=_log_progress(context),
+                progress=log_progress(context),
             )
         judge_embeddings(
             name,
@@ -202,7 +199,7 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
         table = opened.index
         chunked = chunks_version(name, chunk_table, generation)
         result = sync_vector_index(
-            name, chunks=chunk_table, embeddings=vectors, index=table, progress=_log_progress(context)
+            name, chunks=chunk_table, embeddings=vectors, index=table, progress=log_progress(context)
         )
         judge_index(name, chunked, chunks=chunk_table, index=table, ledger=opened.ledger)
         context.log.info(result.why)
@@ -210,19 +207,3 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
             data_version=dg.DataVersion(result.data_version),
             metadata=metadata.of_vector_index(result, table, generation.id),
         )
-
-
-def _log_progress(context: dg.AssetExecutionContext) -> Progress:
-    """Tells whoever listens of every batch, and Dagster's log, which is kept, at most every ten seconds."""
-    name = context.partition_key
-    logged_at = time.monotonic()
-
-    def log(what: str, done: int, total: int) -> None:
-        nonlocal logged_at
-        message = f"{name}: {done:,} of {total:,} {what}"
-        PROGRESS.info(message)
-        if time.monotonic() - logged_at >= LOG_EVERY_SECONDS:
-            logged_at = time.monotonic()
-            context.log.info(message)
-
-    return log

@@ -1,64 +1,40 @@
-"""The release assets: the pinned snapshot, and what answers are given from."""
+"""The release: what answers are given from."""
 
 import dagster as dg
 
 from rag_assets.assets import metadata
-from rag_assets.assets.ingestion import vector_index
-from rag_assets.assets.partitions import sync_partitions
-from rag_assets.project import Project
-from rag_assets.releasing import SnapshotResult, candidate, make_release, take_snapshot
+from rag_assets.assets.evaluation import eval_report
+from rag_assets.assets.snapshot import GROUP, OWNERS, candidate_content, index_snapshot
+from rag_assets.releasing import make_release
 from rag_assets.resources.project import ProjectResource
 
-GROUP = "release"
-OWNERS = ["team:knowledge"]
-
 
 @dg.asset(
-    deps=[vector_index],
-    group_name=GROUP,
-    kinds={"lancedb"},
-    owners=OWNERS,
-    code_version="1",
-)
-def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
-    """One exact version of the index over all sources, pinned and judged: the candidate for a release.
-
-    Rows of documents and sources that are gone are removed first. The same rows and settings give the same snapshot.
-    The gates judge exactly this snapshot and leave their verdicts in the ledger.
-    """
-    with project.open() as opened:
-        sync_partitions(context.instance, opened)
-        result = snapshot_of(opened)
-        if result.behind:
-            context.log.warning(f"Behind their newest documents, previous rows kept: {', '.join(result.behind)}")
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(result.snapshot_id), metadata=metadata.of_index_snapshot(result)
-        )
-
-
-@dg.asset(
-    deps=[index_snapshot],
+    deps=[index_snapshot, eval_report],
     group_name=GROUP,
     kinds={"lancedb", "openai"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
 )
 def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """What answers are given from: the newest snapshot with the prompts, the chat model and the settings of now.
 
-    Reads the verdicts for exactly that snapshot and refuses without them, however it is started; what serves stays.
-    The same content is the same release, so materializing it again changes nothing.
+    Reads the verdicts for exactly that snapshot and its evaluation, and refuses without them, however it is started;
+    what serves stays. The same content is the same release, so materializing it again changes nothing.
     """
+    from rag_assets.evaluation.question_table import stored_questions
+    from rag_assets.evaluation.review import quality_subject
+
     with project.open() as opened:
+        content = candidate_content(opened)
+        questions = stored_questions(opened.store.golden_questions())
         result = make_release(
             opened.store,
             opened.ledger,
-            candidate(opened.ledger),
+            content,
+            quality=quality_subject(content, questions, opened.settings.evaluation),
             generation=opened.generation,
             sources=opened.source_names,
-            prompts=opened.prompts,
-            models=opened.settings.models,
-            answering=opened.settings.answering,
             served_by=f"run {context.run.run_id}",
         )
         if result.retracted:
@@ -66,14 +42,3 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.release.release_id), metadata=metadata.of_release(result)
         )
-
-
-def snapshot_of(project: Project) -> SnapshotResult:
-    """Takes the snapshot that the configuration asks for now."""
-    return take_snapshot(
-        project.store,
-        project.ledger,
-        generation=project.generation,
-        sources=project.source_names,
-        retrieval=project.settings.retrieval,
-    )

@@ -4,10 +4,12 @@ A snapshot pins the exact table version of one generation. The gates judge exact
 verdicts in the ledger; `make_release` reads them and refuses without them.
 """
 
+from rag_assets.releasing.content import ReleaseContent
 from rag_assets.releasing.coverage import INDEXED, is_in_step, subject_of_index
 from rag_assets.releasing.gates import (
     COMPLETENESS,
     EMBEDDING_INTEGRITY,
+    QUALITY,
     SNAPSHOT_GATES,
     TOKEN_BUDGET,
     GateVerdict,
@@ -18,6 +20,7 @@ from rag_assets.releasing.gates import (
     require,
     subject_of_chunks,
     subject_of_embeddings,
+    subject_of_quality,
 )
 from rag_assets.releasing.release import ReleaseResult, make_release, roll_back
 from rag_assets.releasing.snapshot import SnapshotResult, candidate, take_snapshot
@@ -26,9 +29,11 @@ __all__ = [
     "COMPLETENESS",
     "EMBEDDING_INTEGRITY",
     "INDEXED",
+    "QUALITY",
     "SNAPSHOT_GATES",
     "TOKEN_BUDGET",
     "GateVerdict",
+    "ReleaseContent",
     "ReleaseResult",
     "SnapshotResult",
     "candidate",
@@ -43,5 +48,6 @@ __all__ = [
     "subject_of_chunks",
     "subject_of_embeddings",
     "subject_of_index",
+    "subject_of_quality",
     "take_snapshot",
 ]

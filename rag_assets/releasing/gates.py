@@ -26,6 +26,7 @@ from rag_assets.store import IndexTable, Table
 TOKEN_BUDGET = "token_budget"
 EMBEDDING_INTEGRITY = "embedding_integrity"
 COMPLETENESS = "completeness"
+QUALITY = "quality"
 SNAPSHOT_GATES = (EMBEDDING_INTEGRITY, COMPLETENESS)
 LISTED_EXAMPLES = 10
 LOOKUP_KEYS = 4_096
@@ -102,6 +103,8 @@ _FIXES = {
     "--yes, and ingest again.",
     COMPLETENESS: "Mend or exclude what fails in its sources (rag-assets sources list shows it), then run: rag-assets "
     "ingest --all. What a new model or chunker refuses can also be kept by going back to the former one.",
+    QUALITY: "Read the report (rag-assets eval shows where it is) and mend what it names. To serve it all the same: "
+    "rag-assets releases promote ID --force --reason TEXT",
 }
 
 
@@ -136,6 +139,11 @@ def _recorded(verdict: GateVerdict, ledger: Ledger, *, always: bool = False) -> 
         return verdict
     ledger.record_verdict(verdict.gate, verdict.subject, verdict.passed, said)
     return verdict
+
+
+def subject_of_quality(release_id: str, questions_version: str, rules: str) -> str:
+    """Names exactly one release content, the questions it was asked, and the rules that its figures must keep."""
+    return f"release/{release_id}@{questions_version}/{rules}"
 
 
 def subject_of_embeddings(source: str, data_version: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag_assets.config import AnsweringSettings, ModelSettings
 from rag_assets.errors import GateError, NoReleaseError
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Release, Snapshot
-from rag_assets.prompts import Prompts
+from rag_assets.releasing.content import ReleaseContent
 from rag_assets.releasing.coverage import document_versions, present_versions
-from rag_assets.releasing.gates import COMPLETENESS, SNAPSHOT_GATES, require
+from rag_assets.releasing.gates import COMPLETENESS, QUALITY, SNAPSHOT_GATES, require
 from rag_assets.store import Store
 
 REVOKED_BEFORE = "revoked_before"
@@ -35,22 +34,21 @@ class ReleaseResult:
 def make_release(
     store: Store,
     ledger: Ledger,
-    snapshot: Snapshot,
+    content: ReleaseContent,
     *,
+    quality: str,
     generation: Generation,
     sources: Sequence[str],
-    prompts: Prompts,
-    models: ModelSettings,
-    answering: AnsweringSettings,
     served_by: str,
 ) -> ReleaseResult:
-    """Releases `snapshot` with these prompts, models and settings; the same content is the same release.
+    """Releases `content`; the same content is the same release. `quality` is the subject of its quality verdict.
 
     Revocations end here, and only for what this release answers from soundly: documents, and sources with all their
     documents, of which it holds the present version. Raises `GateError` when a gate did not pass for exactly this
-    snapshot, when another release was made since it was judged, or when it is of another generation than the models
+    content, when another release was made since it was judged, or when it is of another generation than the models
     that would answer; the serving release then stays.
     """
+    snapshot = content.snapshot
     require(ledger, SNAPSHOT_GATES, snapshot.snapshot_id)
     _require_judged_against_serving(ledger, snapshot)
     if snapshot.generation != generation.id:
@@ -59,24 +57,14 @@ def make_release(
             f"{generation.id}.",
             fix="Run: rag-assets ingest --all",
         )
-    before = {release.release_id for release in ledger.releases()}
-    release = ledger.create_release(
-        None,
-        snapshot.snapshot_id,
-        {"system": prompts.system, "user": prompts.user, "refusal": prompts.refusal},
-        models.chat.model,
-        retrieval=snapshot.retrieval,
-        answering=answering.model_dump(mode="json"),
-        details={
-            "chat": models.chat.model_dump(mode="json"),
-            "embedding": models.embedding.model_dump(mode="json"),
-        },
-    )
+    require(ledger, [QUALITY], quality)
+    before = ledger.release(content.release_id)
+    release = content.create(ledger)
     retracted = release.release_id in _rolled_back_from(ledger)
     flipped = not retracted and ledger.serve(release.release_id, reason="every gate passed", by=served_by)
     return ReleaseResult(
         release=release,
-        new=release.release_id not in before,
+        new=before is None,
         flipped=flipped,
         retracted=retracted,
         allowed_again=0 if retracted else _end_revocations(store, ledger, snapshot, sources),

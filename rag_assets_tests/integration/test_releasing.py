@@ -289,7 +289,7 @@ def test_tables_that_are_gone_do_not_block_releases_for_ever(plant: SmallProject
 
 
 def test_a_snapshot_judged_before_another_release_is_not_released(plant: SmallProject) -> None:
-    from rag_assets.assets.release import snapshot_of
+    from rag_assets.assets.snapshot import snapshot_of
 
     plant.write("a/4.md", fact("a/4", "olive4"))
     ingest(plant, "a", release=False)

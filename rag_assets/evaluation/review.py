@@ -1,0 +1,189 @@
+"""Measures release content, compares it with what served, judges it, and writes the report: one review.
+
+The verdict is for exactly this content, these questions and these rules; `release` asks for the same subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag_assets.config import EvaluationSettings
+from rag_assets.errors import ConfigurationError, ModelError, StoreError
+from rag_assets.evaluation.changes import Changes, changes
+from rag_assets.evaluation.evaluate import evaluate
+from rag_assets.evaluation.gate import Baseline, judge_quality
+from rag_assets.evaluation.model import Evaluation, GoldenQuestion
+from rag_assets.evaluation.question_table import questions_version
+from rag_assets.evaluation.report import ReportPaths, write_index, write_report
+from rag_assets.fingerprints import fingerprint
+from rag_assets.ledger import EvaluationRow
+from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, subject_of_quality
+
+if TYPE_CHECKING:
+    from rag_assets.models.usage import UsageSink
+    from rag_assets.project import Project
+
+REPORTS = "reports"
+SERVING, BEST = "serving", "best past"
+HISTORY_LENGTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An evaluation with its judgement. `skipped` are baselines that could not be asked, with the reason."""
+
+    content: ReleaseContent
+    evaluation: Evaluation
+    baselines: tuple[Baseline, ...]
+    skipped: dict[str, str]
+    changes: Changes
+    verdict: GateVerdict
+    report: ReportPaths
+
+
+def reports_folder(project: Project) -> Path:
+    """Where all reports are."""
+    return project.settings.data_path / REPORTS
+
+
+def quality_subject(content: ReleaseContent, questions: Sequence[GoldenQuestion], settings: EvaluationSettings) -> str:
+    """What the quality verdict of `content` is about. Where the files of the questions lie is no part of it."""
+    rules = fingerprint(**settings.model_dump(mode="json", exclude={"questions"}))
+    return subject_of_quality(content.release_id, questions_version(gate_questions(questions)), rules)
+
+
+def gate_questions(questions: Sequence[GoldenQuestion]) -> list[GoldenQuestion]:
+    """Those that releases are judged by: never tuned on, never trained on."""
+    return [question for question in questions if question.split == "gate"]
+
+
+def review(
+    project: Project,
+    content: ReleaseContent,
+    questions: Sequence[GoldenQuestion],
+    *,
+    settings: EvaluationSettings | None = None,
+    sources: Sequence[str] | None = None,
+    record_verdict: bool = False,
+    usage: UsageSink | None = None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Review:
+    """Asks `content` all of `questions` and judges the result; with `record_verdict` also leaves it in the ledger.
+
+    What was asked before is not asked again. Raises `ModelError` when the models cannot be asked, which says nothing
+    about the content.
+    """
+    settings = settings or project.settings.evaluation
+    ledger = project.ledger
+    evaluation = evaluate(project, content, questions, sources=sources, usage=usage, progress=progress)
+    baselines, skipped = _baselines(project, content, questions, settings, sources, usage)
+    subject = quality_subject(content, questions, settings)
+    verdict = judge_quality(evaluation, baselines, settings, subject)
+    serving = ledger.serving()
+    before = _last_reviewed(project, content)
+    made_of = changes(project.store, ledger, before, content)
+    row = ledger.record_evaluation(
+        evaluation.evaluation_id,
+        measured_id=evaluation.measured_id,
+        release_id=evaluation.release_id,
+        snapshot_id=evaluation.snapshot_id,
+        questions_version=evaluation.questions_version,
+        questions=len(evaluation.items),
+        content=content.values,
+        metrics={name: metric.to_dict() for name, metric in evaluation.metrics.items()},
+        details={
+            "passed": verdict.passed,
+            "reason": verdict.reason,
+            "against": serving.release_id if serving else None,
+            "orphaned": dict(evaluation.orphaned),
+        },
+    )
+    report = write_report(
+        reports_folder(project) / evaluation.evaluation_id,
+        evaluation,
+        content=content,
+        verdict=verdict,
+        baselines=baselines,
+        changes=made_of,
+        history=_history(project, row),
+        questions=questions,
+    )
+    ledger.set_report(evaluation.evaluation_id, evaluation.evaluation_id)
+    write_index(reports_folder(project), ledger.evaluations())
+    if record_verdict:  # last: whoever may release by this verdict can read its report
+        said = {"reason": verdict.reason, "evaluation": evaluation.evaluation_id, **verdict.details}
+        newest = ledger.verdict(QUALITY, subject)
+        if newest is None or newest.passed != verdict.passed or newest.details != said:
+            ledger.record_verdict(QUALITY, subject, verdict.passed, said)
+    return Review(content, evaluation, tuple(baselines), skipped, made_of, verdict, report)
+
+
+def _baselines(
+    project: Project,
+    content: ReleaseContent,
+    questions: Sequence[GoldenQuestion],
+    settings: EvaluationSettings,
+    sources: Sequence[str] | None,
+    usage: UsageSink | None,
+) -> tuple[list[Baseline], dict[str, str]]:
+    """What `content` is compared with: the serving release, and the best since a person last forced one.
+
+    None where `content` serves already: nothing would change by releasing it.
+    """
+    serving = project.ledger.serving()
+    if serving is None or serving.release_id == content.release_id or not questions:
+        return [], {}
+    wanted = {SERVING: serving.release_id}
+    best = _best_past(project, settings.primary_metric)
+    if best is not None and best not in (serving.release_id, content.release_id):
+        wanted[BEST] = best
+    found, skipped = [], {}
+    for name, release_id in wanted.items():
+        try:
+            before = ReleaseContent.of(project.release(release_id), project.ledger)
+            measured = evaluate(project, before, questions, sources=sources, usage=usage)
+        except (ConfigurationError, ModelError, StoreError) as error:
+            # Its tables are pruned, or its models are gone: what cannot be asked cannot be compared with.
+            skipped[name] = f"{release_id}: {error.problem}"
+            continue
+        found.append(Baseline(name, release_id, measured))
+    return found, skipped
+
+
+def _best_past(project: Project, metric: str) -> str | None:
+    """The release with the best figure of those that served since a release was last forced."""
+    served = []
+    for change in project.ledger.serving_history():
+        served.append(change.release_id)
+        if change.forced:
+            break
+    best: tuple[float, str] | None = None
+    for release_id in dict.fromkeys(served):
+        for row in project.ledger.evaluations(release_id=release_id):
+            value = row.metrics.get(metric, {}).get("value")
+            if value is not None and (best is None or value > best[0]):
+                best = (value, release_id)
+    return best[1] if best else None
+
+
+def _last_reviewed(project: Project, content: ReleaseContent) -> ReleaseContent | None:
+    """What serves, or, where that is `content` itself, what served before it."""
+    ledger = project.ledger
+    serving = ledger.serving()
+    if serving is not None and serving.release_id != content.release_id:
+        return ReleaseContent.of(serving, ledger)
+    for change in ledger.serving_history():
+        if change.release_id == content.release_id and change.previous_release_id:
+            return ReleaseContent.of(project.release(change.previous_release_id), ledger)
+    return None
+
+
+def _history(project: Project, row: EvaluationRow) -> list[EvaluationRow]:
+    """The newest evaluation of each release that served, oldest first, and this one."""
+    served = list(dict.fromkeys(change.release_id for change in project.ledger.serving_history()))[:HISTORY_LENGTH]
+    rows = [found[0] for release_id in served if (found := project.ledger.evaluations(release_id=release_id, limit=1))]
+    others = [one for one in rows if one.evaluation_id != row.evaluation_id]
+    return sorted([*others, row], key=lambda one: one.created_at)
