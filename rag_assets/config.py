@@ -21,6 +21,8 @@ SOURCES_WARN_ABOVE = 1_000
 SOURCES_MAX = 5_000
 EMBEDDED_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 EMBEDDED_CHAT_MODEL = "extractive-reader"
+INDEX_SETTINGS = ("language", "stemming", "stop_words")
+"""Of `RetrievalSettings`: what the full text index is built with, so that only another snapshot can change it."""
 MetricName = Literal[
     "recall_at_5",
     "recall_at_10",
@@ -233,7 +235,13 @@ class ChunkingSettings(_Section):
 
 
 class RetrievalSettings(_Section):
-    """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults."""
+    """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults.
+
+    `min_score` is in the scale of what ranks: the cosine (at most 1) with `mode: vector`, BM25 (no upper bound) with
+    `mode: text`, and from 0 to 1 with either fusion and with a reranker. `language`, `stemming` and `stop_words` are
+    built into the index: a change builds its full text part anew with the next snapshot, and earlier ones keep theirs.
+    A language without a stemmer has neither endings nor common words taken off.
+    """
 
     language: str = Field(default="en", description="ISO 639-1 code of most documents: stemmer and stop words.")
     stemming: bool = Field(default=True, description="Full text search finds other forms of a word, by `language`.")
@@ -256,9 +264,7 @@ class RetrievalSettings(_Section):
         default=100, ge=1, le=1_000, description="Rows taken from each side before fusion; as many as `k` at least."
     )
     k: int = Field(default=5, ge=1, le=100, description="Passages returned.")
-    min_score: float = Field(
-        default=0.0, ge=0, description="Passages that score less are left out; 0 leaves out none. Scale: see below."
-    )
+    min_score: float = Field(default=0.0, ge=0, description="Passages that score less are left out; 0 leaves out none.")
     neighbours: int = Field(
         default=0, ge=0, le=10, description="Chunks before and after each passage that a prompt gets too."
     )

@@ -94,9 +94,7 @@ class Project:
     def index(self) -> IndexTable:
         """The index of the present generation."""
         generation = self.generation
-        return self.store.vector_index(
-            generation.id, generation.space.dimension, language=self.settings.retrieval.language
-        )
+        return self.store.vector_index(generation.id, generation.space.dimension, retrieval=self.settings.retrieval)
 
     def embedder(self, usage: UsageSink | None = None, client: openai.OpenAI | None = None) -> Embedder:
         """The configured embedding model; its calls are recorded in `usage`, and go through `client` if given."""

@@ -8,7 +8,18 @@ from rag_assets.answering.answer import Answer, Citation
 from rag_assets.answering.guard import check_question
 from rag_assets.answering.observers import Observer, Step
 from rag_assets.answering.pipeline import AnswerPipeline
-from rag_assets.answering.retrieve import Retriever
+from rag_assets.answering.retrieve import Retriever, check_built_in, make_reranker
 from rag_assets.answering.verify import cited_passages
 
-__all__ = ["Answer", "AnswerPipeline", "Citation", "Observer", "Retriever", "Step", "check_question", "cited_passages"]
+__all__ = [
+    "Answer",
+    "AnswerPipeline",
+    "Citation",
+    "Observer",
+    "Retriever",
+    "Step",
+    "check_built_in",
+    "check_question",
+    "cited_passages",
+    "make_reranker",
+]

@@ -39,7 +39,7 @@ class AnswerPipeline:
             asked = check_question(question, max_characters=self.settings.max_question_characters)
             step.attributes["characters"] = len(asked)
         with observed(self.observers, "retrieve", answer_id) as step:
-            passages = self.retriever.retrieve(asked, k=self.settings.passages, sources=sources, distinct=True)
+            passages = self.retriever.passages(asked, k=self.settings.passages, sources=sources)
             step.attributes["chunk_ids"] = [hit.chunk_id for hit in passages]
         result = self._generate(asked, passages, answer_id)
         with observed(self.observers, "verify", answer_id) as step:

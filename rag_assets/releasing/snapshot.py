@@ -51,7 +51,7 @@ def take_snapshot(
     The same rows and settings give the same snapshot, pinned once. It holds the index's write lock, so that nothing is
     pinned while a write is under way. Raises `NoReleaseError` when nothing was ever indexed.
     """
-    index = store.vector_index(generation.id, generation.space.dimension, language=retrieval.language)
+    index = store.vector_index(generation.id, generation.space.dimension, retrieval=retrieval)
     if not index.exists():
         raise NoReleaseError(
             "Nothing is indexed yet: no source has given a text.",

@@ -50,7 +50,10 @@ class Candidates:
 def find_candidates(
     handle: LanceTable, *, unit: np.ndarray | None, terms: Sequence[str], where: str | None, settings: RetrievalSettings
 ) -> Candidates:
-    """The `settings.candidates` best rows by `unit` (if not None) and by `terms` (if any) that `where` allows."""
+    """The best rows by `unit` (if not None) and by `terms` (if any) that `where` allows.
+
+    Of each side as many as `settings.candidates`, and as `settings.k` where that is more: one side alone can fill it.
+    """
     found = Candidates()
     with ThreadPoolExecutor(max_workers=1) as pool:
         # LanceDB releases the interpreter: the two sides run at the same time.
@@ -82,12 +85,16 @@ def row_filter(
 def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settings: RetrievalSettings) -> pa.Table:
     builder = handle.search(unit, vector_column_name="vector").distance_type("cosine")
     builder = builder.nprobes(settings.nprobes).refine_factor(settings.refine_factor)
-    return _rows(builder, where, "_distance", settings.candidates)
+    return _rows(builder, where, "_distance", _limit(settings))
 
 
 def _text_side(handle: LanceTable, terms: Sequence[str], where: str | None, settings: RetrievalSettings) -> pa.Table:
     builder = handle.search(match_query(terms, title_weight=settings.title_weight), query_type="fts")
-    return _rows(builder, where, "_score", settings.candidates)
+    return _rows(builder, where, "_score", _limit(settings))
+
+
+def _limit(settings: RetrievalSettings) -> int:
+    return max(settings.candidates, settings.k)
 
 
 def _rows(builder: Any, where: str | None, score: str, limit: int) -> pa.Table:

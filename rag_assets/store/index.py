@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from rag_assets.config import RetrievalSettings
 from rag_assets.store import snapshots
 from rag_assets.store.table import Place, Table
 
@@ -46,12 +47,15 @@ STEMMERS = {
 class IndexTable(Table):
     """A `Table` with full text and scalar indices, a vector index once it is large, and tags that pin versions.
 
-    `language` (ISO 639-1) decides how full text search reads the words of all rows.
+    `retrieval` decides how full text search reads the words of all rows: its language, stemming and stop words. Where
+    they change, the full text indices are built anew; a pinned version keeps those that it was pinned with.
     """
 
-    def __init__(self, place: Place, schema: pa.Schema, *, key: str, state: Sequence[str], language: str) -> None:
+    def __init__(
+        self, place: Place, schema: pa.Schema, *, key: str, state: Sequence[str], retrieval: RetrievalSettings
+    ) -> None:
         super().__init__(place, schema, key=key, state=state)
-        self.language = language
+        self.retrieval = retrieval
 
     def pin(self, version: int, tag: str) -> None:
         """Keeps `version` readable for as long as `tag` is there. Pinning the same again changes nothing.
@@ -85,7 +89,7 @@ class IndexTable(Table):
         for column in SCALAR_COLUMNS:
             if column not in present:
                 handle.create_index(column, config=BTree())
-        config = full_text_config(self.language)
+        config = full_text_config(self.retrieval)
         for column in FULL_TEXT_COLUMNS:
             if column not in present or not _is_built_so(present[column].index_details, config):
                 handle.create_index(column, config=config, replace=True)
@@ -97,17 +101,17 @@ class IndexTable(Table):
         return max(UNINDEXED_ROWS_MAX, int(handle.count_rows()) // 100)
 
 
-def full_text_config(language: str) -> FTS:
-    """How text in `language` becomes words.
+def full_text_config(retrieval: RetrievalSettings) -> FTS:
+    """How text becomes words, by `language`, `stemming` and `stop_words` of `retrieval`.
 
     A language with a stemmer is cut at spaces and signs, which keeps both halves of "3.11". Any other is cut by the
     dictionaries of ICU, which find words where there are no spaces, and keeps its endings and stop words.
     """
     from lancedb.index import FTS
 
-    if language in STEMMERS:
-        return FTS(language=STEMMERS[language])
-    return FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)
+    if retrieval.language not in STEMMERS:
+        return FTS(base_tokenizer="icu", stem=False, remove_stop_words=False)
+    return FTS(language=STEMMERS[retrieval.language], stem=retrieval.stemming, remove_stop_words=retrieval.stop_words)
 
 
 def _is_built_so(details: dict[str, object], config: FTS) -> bool:

@@ -7,63 +7,25 @@ figures behind the method and its defaults are in `bench/README.md`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag_assets.config import RetrievalSettings
-from rag_assets.errors import QueryError
+from rag_assets.errors import ConfigurationError, QueryError
 from rag_assets.store.candidates import Candidates, find_candidates, row_filter
 from rag_assets.store.feedback import feedback_vector
-from rag_assets.store.full_text import check_query, phrase_scores, query_words
+from rag_assets.store.full_text import SCANNED_CHARACTERS_MAX, check_query, phrase_scores, query_words
 from rag_assets.store.fusion import convex_combination, ranked, reciprocal_rank_fusion
+from rag_assets.store.hits import HIT_COLUMNS, Hit, hit_of
+from rag_assets.store.holdings import denied_here
+from rag_assets.store.reranking import Reranker, reranked
 
 if TYPE_CHECKING:
     from lancedb.table import Table as LanceTable
 
 PHRASE_PASSAGES = 50
 """How many of the best candidates are read for phrases."""
-HIT_COLUMNS = [
-    "chunk_id",
-    "document_id",
-    "source",
-    "uri",
-    "title",
-    "heading_path",
-    "page",
-    "text",
-    "ordinal",
-    "start_offset",
-    "end_offset",
-    "document_hash",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One passage found.
-
-    `score` ranks the passages of one query and depends on the settings. `vector_score` is the cosine to the question
-    and `text_score` the BM25; each is None where its side was not asked, and `text_score` also where the text side did
-    not find the passage among its candidates.
-    """
-
-    chunk_id: str
-    document_id: str
-    source: str
-    uri: str
-    title: str
-    heading_path: tuple[str, ...]
-    page: int | None
-    text: str
-    ordinal: int
-    start_offset: int
-    end_offset: int
-    document_hash: str
-    score: float
-    vector_score: float | None
-    text_score: float | None
 
 
 def search(
@@ -75,26 +37,32 @@ def search(
     sources: Sequence[str] | None = None,
     denied_documents: Collection[str] = (),
     denied_sources: Collection[str] = (),
+    reranker: Reranker | None = None,
 ) -> list[Hit]:
     """The best `settings.k` passages of the table version that `handle` has open, best first.
 
     `vector` is the query's vector in the table's embedding space; it is needed unless `settings.mode` is "text".
-    `sources` None means all; an empty one finds nothing. Equal scores come in the order of chunk ids. Raises QueryError
-    for a query with nothing visible in it and for a vector that does not fit the table.
+    `sources` None means all; an empty one finds nothing. Equal scores come in the order of chunk ids. `reranker` is
+    needed where `settings` name one, and not asked elsewhere. Raises QueryError for a query with nothing visible in it
+    and for a vector that does not fit the table.
     """
     check_query(query)
     unit = _unit_vector(handle, vector) if settings.mode != "text" else None
     terms = query_words(query) if settings.mode != "vector" else []
     if sources is not None and not sources:
         return []
-    where = row_filter(sources, denied_documents, denied_sources)
+    where = row_filter(sources, denied_here(handle, denied_documents), denied_sources)
     found = find_candidates(handle, unit=unit, terms=terms, where=where, settings=settings)
     scores = _scores(found, unit, terms, settings)
-    best = [chunk_id for chunk_id in ranked(scores)[: settings.k] if scores[chunk_id] >= settings.min_score]
+    if settings.reranker != "none":
+        scores = _reranked(found, scores, query, reranker, settings)
+    # A cosine may be below 0: no limit is not a limit of 0.
+    least = settings.min_score or float("-inf")
+    best = [chunk_id for chunk_id in ranked(scores)[: settings.k] if scores[chunk_id] >= least]
     cosines = {} if unit is None else found.cosines(unit)
     return [
-        Hit(
-            **row | {"heading_path": tuple(row["heading_path"])},
+        hit_of(
+            row,
             score=scores[row["chunk_id"]],
             vector_score=cosines.get(row["chunk_id"]),
             text_score=found.bm25.get(row["chunk_id"]),
@@ -132,6 +100,28 @@ def _convex(found: Candidates, unit: np.ndarray, terms: list[str], settings: Ret
     if not scores or settings.feedback_weight == 0.0:
         return scores
     return with_phrases(found.cosines(feedback_vector(unit, found.vectors, scores, weight=settings.feedback_weight)))
+
+
+def _reranked(
+    found: Candidates, scores: dict[str, float], query: str, reranker: Reranker | None, settings: RetrievalSettings
+) -> dict[str, float]:
+    if reranker is None:
+        raise ConfigurationError(
+            f"retrieval.reranker is {settings.reranker}, and the search was given none.",
+            fix="Search through rag_assets.project, which makes it, or set retrieval.reranker: none.",
+        )
+    if settings.mode == "text":
+        # BM25 has no scale of its own; in proportion to the query's best it is in [0, 1], like the reranker's scores.
+        best = max(scores.values(), default=0.0) or 1.0
+        scores = {chunk_id: score / best for chunk_id, score in scores.items()}
+    return reranked(
+        scores,
+        query[:SCANNED_CHARACTERS_MAX],
+        found.bodies,
+        reranker,
+        candidates=settings.rerank_candidates,
+        weight=settings.rerank_weight,
+    )
 
 
 def _rows(handle: LanceTable, row_ids: dict[str, int]) -> list[dict[str, Any]]:

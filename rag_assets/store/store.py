@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rag_assets import schemas
+from rag_assets.config import RetrievalSettings
 from rag_assets.errors import StoreError
 from rag_assets.store.driver import lancedb_module
 from rag_assets.store.index import IndexTable
@@ -52,14 +53,18 @@ class Store:
         schema = schemas.embeddings(dimension)
         return Table(self._place(f"embeddings__{space}", schema), schema, key="input_hash", state=())
 
-    def vector_index(self, generation: str, dimension: int, *, language: str = "en") -> IndexTable:
+    def vector_index(
+        self, generation: str, dimension: int, *, retrieval: RetrievalSettings | None = None
+    ) -> IndexTable:
         """What is searched: the chunks of all sources with their vectors, for one generation.
 
-        `language` (ISO 639-1) is that of most documents; full text search reads words by it.
+        `retrieval` (default: the default settings) says how the words of full text search are read.
         """
         schema = schemas.vector_index(dimension)
         place = self._place(f"vector_index__{generation}", schema)
-        return IndexTable(place, schema, key="chunk_id", state=("row_hash",), language=language)
+        return IndexTable(
+            place, schema, key="chunk_id", state=("row_hash",), retrieval=retrieval or RetrievalSettings()
+        )
 
     def open_at(self, name: str, version: int) -> LanceTable:
         """The table `name` exactly as it was at `version`, read-only. Raises `StoreError` when it is gone.

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rag_assets.answering import cited_passages
-from rag_assets.store.search import Hit
+from rag_assets.store import Hit
 
 
 def hit(text: str, n: int = 1) -> Hit:

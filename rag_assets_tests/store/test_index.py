@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rag_assets.config import RetrievalSettings
 from rag_assets.store import IndexTable
 from rag_assets.store import index as index_module
 from rag_assets.store.index import STEMMERS, full_text_config
+from rag_assets.store.maintenance import compact
 from rag_assets_tests.store.rows import DIMENSION, index_rows, open_store
 
 
@@ -91,14 +94,46 @@ def test_the_language_of_the_stemmer_can_be_changed(tmp_path: Path) -> None:
     english.apply(index_rows(["a"], body="die Häuser der Stadt"), [])
     english.ensure_indices()
     assert words_found(english, "Haus") == []
-    german = open_store(tmp_path).vector_index("generation", DIMENSION, language="de")
+    german = open_store(tmp_path).vector_index("generation", DIMENSION, retrieval=RetrievalSettings(language="de"))
     assert german.ensure_indices()
     assert words_found(german, "Haus") == ["a"]
     assert not german.ensure_indices()
 
 
+@pytest.mark.parametrize(
+    ("changes", "runs", "the"),
+    [({}, ["a", "b"], []), ({"stemming": False}, ["b"], []), ({"stop_words": False}, ["a", "b"], ["a"])],
+)
+def test_stemming_and_stop_words_can_be_left_out(
+    tmp_path: Path, changes: dict[str, Any], runs: list[str], the: list[str]
+) -> None:
+    retrieval = RetrievalSettings(**changes)
+    table = open_store(tmp_path).vector_index("generation", DIMENSION, retrieval=retrieval)
+    table.apply(index_rows(["a"], body="the runner was running"), [])
+    table.apply(index_rows(["b"], body="several runs"), [])
+    table.ensure_indices()
+    assert (words_found(table, "runs"), words_found(table, "the")) == (runs, the)
+    assert not table.ensure_indices()
+
+
+def test_a_pinned_version_keeps_the_full_text_index_it_was_pinned_with(tmp_path: Path) -> None:
+    def found(version: int) -> int:
+        handle = open_store(tmp_path).open_at("vector_index__generation", version)
+        return len(handle.search("run", query_type="fts").select(["chunk_id", "_score"]).limit(9).to_list())
+
+    stemmed = open_store(tmp_path).vector_index("generation", DIMENSION)
+    stemmed.apply(index_rows(["a"], body="it was running"), [])
+    stemmed.ensure_indices()
+    stemmed.pin(stemmed.version(), "before")
+    whole = RetrievalSettings(stemming=False)
+    plain = open_store(tmp_path).vector_index("generation", DIMENSION, retrieval=whole)
+    assert plain.ensure_indices()
+    compact(plain, keep_versions=timedelta(0))
+    assert (found(stemmed.pinned()["before"]), found(plain.version())) == (1, 0)
+
+
 def test_words_without_spaces_between_them_are_found(tmp_path: Path) -> None:
-    table = open_store(tmp_path).vector_index("generation", DIMENSION, language="zh")
+    table = open_store(tmp_path).vector_index("generation", DIMENSION, retrieval=RetrievalSettings(language="zh"))
     table.apply(index_rows(["a"], body="机器学习模型的训练"), [])
     table.ensure_indices()
     assert words_found(table, "模型") == ["a"]
@@ -107,5 +142,5 @@ def test_words_without_spaces_between_them_are_found(tmp_path: Path) -> None:
 def test_every_stemmer_is_known_to_lancedb(table: IndexTable) -> None:
     table.apply(index_rows(["a"]), [])
     for code, language in STEMMERS.items():
-        lance(table).create_index("body", config=full_text_config(code), replace=True)
+        lance(table).create_index("body", config=full_text_config(RetrievalSettings(language=code)), replace=True)
         assert details(table)["body"].index_details["language"] == language

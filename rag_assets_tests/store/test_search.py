@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from rag_assets.config import RetrievalSettings
-from rag_assets.errors import QueryError
+from rag_assets.errors import ConfigurationError, QueryError
 from rag_assets.fingerprints import document_id
-from rag_assets.store import Store, search
+from rag_assets.store import Hit, Store, search
 
 DIMENSION = 8
 TEXTS = {
@@ -237,6 +237,66 @@ def test_equal_passages_come_in_the_order_of_their_ids(index):
 def test_k_and_min_score_bound_what_comes_back(handle):
     assert len(search(handle, query="water", vector=axis(0), settings=settings(k=2))) == 2
     assert names(search(handle, query="pump", vector=axis(0), settings=settings(min_score=0.5))) == ["pumps"]
+
+
+def test_as_many_passages_as_k_come_back_however_few_candidates_are_asked_for(index):
+    handle = index.write([row(f"{number:02}", "water", axis(0)) for number in range(60)])
+    for changes in ({}, {"fusion": "rrf"}, {"mode": "text"}, {"mode": "vector"}):
+        asked = settings(k=50, candidates=1, **changes)
+        assert len(search(handle, query="water", vector=axis(0), settings=asked)) == 50
+        reranking = asked.model_copy(update={"reranker": "late_interaction", "rerank_candidates": 5})
+        hits = search(handle, query="water", vector=axis(0), settings=reranking, reranker=reads_last_first)
+        assert names(hits)[:6] == ["04", "03", "02", "01", "00", "05"]
+        assert len(hits) == 50
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert all(0 <= hit.score <= 1 for hit in hits)
+
+
+def reads_last_first(question, texts):
+    """A reranker that finds the last text best."""
+    return [(number + 1) / len(texts) for number in range(len(texts))]
+
+
+def test_a_reranker_that_is_set_and_not_given_is_an_error(handle):
+    asked = settings(reranker="late_interaction")
+    with pytest.raises(ConfigurationError, match="late_interaction, and the search was given none"):
+        search(handle, query="water", vector=axis(0), settings=asked)
+    plain = search(handle, query="water", vector=axis(0), settings=settings(), reranker=reads_last_first)
+    assert plain == search(handle, query="water", vector=axis(0), settings=settings())
+
+
+@pytest.mark.parametrize(
+    ("changes", "highest"),
+    [
+        ({}, 1.0),
+        ({"fusion": "rrf"}, 1.0),
+        ({"mode": "vector"}, 1.0),
+        ({"mode": "text"}, None),
+        ({"mode": "text", "reranker": "late_interaction"}, 1.0),
+    ],
+)
+def test_min_score_is_in_the_scale_of_what_ranks(handle, changes, highest):
+    def found(**more: Any) -> list[Hit]:
+        return search(
+            handle, query="pump", vector=axis(0), settings=settings(**changes, **more), reranker=reads_last_first
+        )
+
+    every = found()
+    best = every[0]
+    assert highest is None or 0 < best.score <= highest
+    if changes == {"mode": "text"}:
+        assert best.score == best.text_score and best.score > 1
+    if changes == {"mode": "vector"}:
+        assert best.score == pytest.approx(best.vector_score)
+    assert found(min_score=best.score) == [hit for hit in every if hit.score == best.score]
+    assert found(min_score=best.score * 1.01) == []
+
+
+def test_no_least_score_leaves_out_not_even_what_points_the_other_way(handle):
+    hits = search(handle, query="x", vector=-axis(0), settings=settings(mode="vector"))
+    assert names(hits)[-1] == "pumps" and hits[-1].score == pytest.approx(-1.0)
+    least = search(handle, query="x", vector=-axis(0), settings=settings(mode="vector", min_score=1e-9))
+    assert least == []
 
 
 def test_a_pinned_version_is_searched_as_it_was(index):

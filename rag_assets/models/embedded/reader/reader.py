@@ -7,7 +7,6 @@ It writes nothing of its own. How it scores: `features.py` says what is measured
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,11 @@ from rag_assets.models.embedded.reader.features import Candidates, Weights, meas
 from rag_assets.models.embedded.reader.question import Question, read_question
 from rag_assets.models.embedded.reader.scoring import ScoringModel, shipped_model
 from rag_assets.models.embedded.reader.spans import bounds, runs_within, whole_units
-from rag_assets.models.embedded.reader.vectors import Floats, TokenEncoder, Vectors, token_vectors
+from rag_assets.models.embedded.reader.vectors import Floats, TokenEncoder, Vectors, token_vectors_of
 
 MAX_QUOTE_WORDS = 40
 # A further quote is given only if it is at least this probable, and this probable in proportion to the best.
 _LEAST_PROBABILITY, _LEAST_PROPORTION = 0.1, 0.35
-_READERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +99,7 @@ def review(question: str, passages: Sequence[Passage], *, encoder: TokenEncoder)
     kept = [passage for passage in passages if passage.text.strip()]
     if not asked_for.words or not kept:
         return None
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as pool:
-        asked, *vectors = pool.map(lambda text: token_vectors(encoder, text), [question, *(each.text for each in kept)])
+    asked, *vectors = token_vectors_of(encoder, [question, *(each.text for each in kept)])
     gathered = [
         (passage, gather(asked_for, asked, passage.text, of_passage, most_words=MAX_QUOTE_WORDS, title=passage.title))
         for passage, of_passage in zip(kept, vectors, strict=True)

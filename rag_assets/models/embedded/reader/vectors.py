@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +17,7 @@ Integers = NDArray[np.int64]
 
 # The encoder was trained on inputs of up to 256 tokens, two of which are special.
 WINDOW_TOKENS = 254
+_READERS = 2
 
 
 class Tokens(Protocol):
@@ -59,6 +62,12 @@ def token_vectors(encoder: TokenEncoder, text: str) -> Vectors:
         np.concatenate([spans + start for start, (_, spans, _) in parts]),
         np.concatenate([ids for _, (_, _, ids) in parts]),
     )
+
+
+def token_vectors_of(encoder: TokenEncoder, texts: Sequence[str]) -> list[Vectors]:
+    """`token_vectors` of each of `texts`, two at a time; what a text's vectors are does not depend on the others."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as pool:
+        return list(pool.map(lambda text: token_vectors(encoder, text), texts))
 
 
 def windows(tokenizer: Tokens, text: str, *, most_tokens: int = WINDOW_TOKENS) -> list[tuple[int, int]]:
