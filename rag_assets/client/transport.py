@@ -65,22 +65,29 @@ class Transport:
                 f"{self.url} cannot be reached: {_short(str(error)) or type(error).__name__}.",
                 fix="Start it with: rag-assets dev, or give the address that it listens on.",
             ) from None
-        if response.status_code in REFUSED:
-            raise AccessRefusedError(
-                f"{self.url}{path} refused this caller (HTTP {response.status_code}): {_short(response.text)}",
-                fix="Give the login that the proxy in front of it wants; one that is read-only launches nothing.",
-            )
         try:
             answer = response.json()
         except ValueError:  # a proxy's page, or another program's
             answer = None
-        if not isinstance(answer, dict) or (response.is_error and "errors" not in answer):
-            raise ServerError(
-                f"{self.url}{path} answered HTTP {response.status_code}, which is no answer of Dagster's: "
-                f"{_short(response.text)}.",
-                fix="Give the address of Dagster's webserver, with its path if it has one.",
+        if isinstance(answer, dict) and (response.is_success or "errors" in answer):
+            return answer
+        raise self._refusal(response, path, answer)
+
+    def _refusal(self, response: httpx2.Response, path: str, answer: Any) -> ServerError:
+        """What an answer that is not Dagster's means: of the server's own guard, of a proxy, of another program."""
+        said = answer.get("error") if isinstance(answer, dict) else None
+        if isinstance(said, dict) and "problem" in said:
+            return AccessRefusedError(f"{self.url}: {_short(said['problem'])}", fix=str(said.get("fix", "")))
+        if response.status_code in REFUSED:
+            return AccessRefusedError(
+                f"{self.url}{path} refused this caller (HTTP {response.status_code}).",
+                fix="Give the login that the proxy in front of it wants: RAG_ASSETS_AUTH, or the client's headers.",
             )
-        return answer
+        return ServerError(
+            f"{self.url}{path} answered HTTP {response.status_code}, which is no answer of Dagster's: "
+            f"{_short(response.text)}.",
+            fix="Give the address of Dagster's webserver, with its path if it has one.",
+        )
 
 
 def _bad_url() -> ConfigurationError:
