@@ -69,6 +69,23 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
     return settings.model_copy(update={"root": file.parent if file else Path.cwd().resolve()})
 
 
+def varied_settings(settings: Settings, changes: Mapping[str, str]) -> Settings:
+    """`settings` with other values: `retrieval.mode` → `vector`, each value as it would stand in the YAML file.
+
+    Raises `ConfigurationError` that names the change and the fix.
+    """
+    raw = settings.model_dump(mode="json", exclude_unset=True)
+    origins = {
+        _write_value(raw, tuple(name.split(".")), value, f"The change {name}"): f"the change {name}={value}"
+        for name, value in changes.items()
+    }
+    try:
+        varied = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise _explain(error, None, origins) from None
+    return varied.model_copy(update={"root": settings.root})
+
+
 def parse_settings(text: str, file: Path) -> Settings:
     """The settings that `text` would give as the content of `file`, environment overrides left aside.
 
@@ -115,28 +132,33 @@ def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
 
 
 def _apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> dict[tuple[str, ...], str]:
-    """Writes `RAG_ASSETS__A__B=value` into `raw["a"]["b"]`; returns which key came from which variable."""
+    """Writes `RAG_ASSETS__A__B=value` into `raw["a"]["b"]`; returns where which key came from."""
+    origins: dict[tuple[str, ...], str] = {}
+    for name in sorted(environment):
+        if name.startswith(OVERRIDE_PREFIX):
+            keys = tuple(part.lower() for part in name.removeprefix(OVERRIDE_PREFIX).split("__"))
+            _write_value(raw, keys, environment[name], f"The environment variable {name}")
+            origins[keys] = f"the environment variable {name}"
+    return origins
+
+
+def _write_value(raw: dict[str, Any], keys: tuple[str, ...], text: str, origin: str) -> tuple[str, ...]:
+    """Writes what `text` means in YAML below `keys`, which it returns."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    origins: dict[tuple[str, ...], str] = {}
-    for name in sorted(environment):
-        if not name.startswith(OVERRIDE_PREFIX):
-            continue
-        keys = tuple(part.lower() for part in name.removeprefix(OVERRIDE_PREFIX).split("__"))
-        try:
-            value = YAML(typ="safe", pure=True).load(environment[name])
-        except YAMLError:
-            value = environment[name]
-        target = raw
-        for key in keys[:-1]:
-            child = target.setdefault(key, {})
-            if not isinstance(child, dict):
-                raise ConfigurationError(f"The environment variable {name} goes below {key!r}, which is a value.")
-            target = child
-        target[keys[-1]] = value
-        origins[keys] = name
-    return origins
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        value = text
+    target = raw
+    for key in keys[:-1]:
+        child = target.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ConfigurationError(f"{origin} goes below {key!r}, which is a value.")
+        target = child
+    target[keys[-1]] = value
+    return keys
 
 
 def _explain(error: ValidationError, file: Path | None, origins: dict[tuple[str, ...], str]) -> ConfigurationError:
@@ -145,7 +167,7 @@ def _explain(error: ValidationError, file: Path | None, origins: dict[tuple[str,
     keys = tuple(str(part) for part in first["loc"])
     key = ".".join(keys)
     origin = origins.get(keys)
-    where = f"the environment variable {origin}" if origin else str(file or "the built-in configuration")
+    where = origin or str(file or "the configuration")
     more = f" {error.error_count() - 1} more problem(s) follow." if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return ConfigurationError(

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag_assets.config import AnsweringSettings, ModelSettings, RetrievalSettings, Settings
+from rag_assets.config import ModelSettings, RetrievalSettings, Settings
 from rag_assets.config_file import load_settings
 from rag_assets.errors import ConfigurationError, NoReleaseError
 from rag_assets.prompts import Prompts, load_prompts
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from rag_assets.answering import Answer, AnswerPipeline, Observer, Retriever
     from rag_assets.documents.connectors import Connector
     from rag_assets.ingestion import Generation
-    from rag_assets.ledger import Ledger, Release, Snapshot
+    from rag_assets.ledger import Denied, Ledger, Release, Snapshot
     from rag_assets.models.embedder import Embedder
     from rag_assets.models.usage import UsageSink
+    from rag_assets.releasing import ReleaseContent
     from rag_assets.store import Hit, IndexTable, Store
 
 
@@ -159,61 +160,95 @@ class Project:
         allowed = {name: source.allowed_groups for name, source in self.settings.sources.items()}
         return frozenset(name for name, names in allowed.items() if not names or set(names) & set(groups))
 
+    def content(self, snapshot: Snapshot) -> ReleaseContent:
+        """What a release of `snapshot` would be made of now: the configured prompts, models and settings."""
+        from rag_assets.releasing import ReleaseContent
+
+        settings = self.settings
+        return ReleaseContent(
+            snapshot=snapshot,
+            prompts=self.prompts,
+            chat=settings.models.chat,
+            embedding=settings.models.embedding,
+            retrieval=RetrievalSettings.model_validate(snapshot.retrieval),
+            answering=settings.answering,
+        )
+
     @contextmanager
     def retriever(
-        self, release: Release, *, usage: UsageSink | None = None, groups: Collection[str] = ()
+        self,
+        answering: Release | ReleaseContent,
+        *,
+        usage: UsageSink | None = None,
+        groups: Collection[str] = (),
+        everything: bool = False,
     ) -> Iterator[Retriever]:
-        """Searches exactly the rows that `release` pins, as far as a member of `groups` may see them now."""
-        from rag_assets.answering import Retriever
+        """Searches exactly the rows that a release or its content pins, as far as a member of `groups` may see them.
+
+        With `everything`, all of them, whoever may see them and whatever was revoked since: for an evaluation, which
+        depends on nothing but what it measures. Never answer a person from that.
+        """
+        from rag_assets.answering import Retriever, check_built_in, make_reranker
         from rag_assets.models.embedder import Embedder
 
-        snapshot = self.snapshot(release.snapshot_id)
-        models = self._models_of(release)
-        with Embedder(models, usage) as embedder:
+        content = self._content_of(answering)
+        snapshot = content.snapshot
+        check_built_in(content.retrieval, RetrievalSettings.model_validate(snapshot.retrieval))
+        with Embedder(self._models_of(content), usage) as embedder:
             yield Retriever(
                 table=self.store.open_at(snapshot.table, snapshot.version),
                 embedder=embedder,
-                settings=RetrievalSettings.model_validate(release.retrieval),
-                denied=self.ledger.denied,
-                visible_sources=self.visible_sources(groups),
+                settings=content.retrieval,
+                denied=_nothing_denied if everything else self.ledger.denied,
+                visible_sources=frozenset(snapshot.sources) if everything else self.visible_sources(groups),
+                reranker=make_reranker(content.retrieval, content.embedding),
             )
 
-    def _models_of(self, release: Release) -> ModelSettings:
-        """The models `release` was made with, at the providers of now. Raises `ConfigurationError`."""
+    def _content_of(self, answering: Release | ReleaseContent) -> ReleaseContent:
+        from rag_assets.releasing import ReleaseContent
+
+        return answering if isinstance(answering, ReleaseContent) else ReleaseContent.of(answering, self.ledger)
+
+    def _models_of(self, content: ReleaseContent) -> ModelSettings:
+        """The models that `content` names, at the providers of now. Raises `ConfigurationError`."""
         models = self.settings.models
-        chat = type(models.chat).model_validate(release.details["chat"])
-        embedding = type(models.embedding).model_validate(release.details["embedding"])
-        for role in (embedding, chat):
+        for role in (content.embedding, content.chat):
             if role.provider not in models.all_providers():
                 raise ConfigurationError(
-                    f"Release {release.release_id} uses {role.model!r} of the provider {role.provider!r}, which the "
+                    f"Release {content.release_id} uses {role.model!r} of the provider {role.provider!r}, which the "
                     "configuration does not declare any more.",
                     fix=f"Declare models.providers.{role.provider} again, or run: rag-assets ingest --all",
                 )
-        return models.model_copy(update={"chat": chat, "embedding": embedding})
+        return models.model_copy(update={"chat": content.chat, "embedding": content.embedding})
 
     @contextmanager
     def pipeline(
         self,
-        release: Release | None = None,
+        answering: Release | ReleaseContent | None = None,
         *,
         usage: UsageSink | None = None,
         groups: Collection[str] = (),
         observers: Sequence[Observer] = (),
+        everything: bool = False,
     ) -> Iterator[AnswerPipeline]:
-        """Answers from `release`, or from the serving one. Raises `NoReleaseError`."""
+        """Answers from a release or its content, by default from the serving release; see `retriever`.
+
+        Raises `NoReleaseError`.
+        """
         from rag_assets.answering import AnswerPipeline
         from rag_assets.models.chat import ChatModel
 
-        release = release or self.release()
-        models = self._models_of(release)
-        with self.retriever(release, usage=usage, groups=groups) as retriever, ChatModel(models, usage) as chat:
+        content = self._content_of(answering or self.release())
+        with (
+            self.retriever(content, usage=usage, groups=groups, everything=everything) as retriever,
+            ChatModel(self._models_of(content), usage) as chat,
+        ):
             yield AnswerPipeline(
-                release=release.release_id,
+                release=content.release_id,
                 retriever=retriever,
                 chat=chat,
-                prompts=Prompts(**release.prompts),
-                settings=AnsweringSettings.model_validate(release.answering),
+                prompts=content.prompts,
+                settings=content.answering,
                 observers=tuple(observers),
             )
 
@@ -263,3 +298,9 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _nothing_denied() -> Denied:
+    from rag_assets.ledger import Denied
+
+    return Denied(frozenset(), frozenset())

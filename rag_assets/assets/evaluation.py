@@ -70,6 +70,5 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
         log = context.log.info if result.verdict.passed else context.log.warning
         log(result.verdict.reason)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(result.evaluation.evaluation_id),
-            metadata=metadata.of_eval_report(result, opened.settings),
+            data_version=dg.DataVersion(result.evaluation.evaluation_id), metadata=metadata.of_eval_report(result)
         )

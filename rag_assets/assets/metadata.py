@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
@@ -12,6 +12,10 @@ from rag_assets import schemas
 from rag_assets.ingestion import ChunksResult, EmbeddingsResult, IndexResult, RawDocumentsResult
 from rag_assets.releasing import ReleaseResult, SnapshotResult
 from rag_assets.store import IndexTable, Table
+
+if TYPE_CHECKING:
+    from rag_assets.evaluation.question_table import QuestionsResult
+    from rag_assets.evaluation.review import Review
 
 PREVIEW_ROWS = 5
 PREVIEW_CHARACTERS = 200
@@ -136,6 +140,44 @@ def of_release(result: ReleaseResult) -> Metadata:
         "documents_allowed_again": result.allowed_again,
         "retrieval": dg.MetadataValue.json(release.retrieval),
         "system_prompt": dg.MetadataValue.md(f"```\n{release.prompts['system']}\n```"),
+    }
+
+
+def of_golden_questions(result: QuestionsResult, table: Table) -> Metadata:
+    """Metadata of `golden_questions`."""
+    return {
+        "dagster/row_count": result.questions,
+        "dagster/table_name": table.name,
+        "dagster/storage_kind": "lancedb",
+        "questions": result.questions,
+        "questions_added": result.added,
+        "questions_changed": result.changed,
+        "questions_removed": result.removed,
+        **{f"questions_{split}": count for split, count in result.by_split.items()},
+        "questions_unanswerable": result.unanswerable,
+        "preview": _preview(table, ["question_id", "split", "question"]),
+    }
+
+
+def of_eval_report(result: Review) -> Metadata:
+    """Metadata of `eval_report`: every figure as a number of its own, and the report itself."""
+    from rag_assets.evaluation.report import metadata_markdown
+
+    evaluation = result.evaluation
+    figures = {name: metric.value for name, metric in evaluation.metrics.items() if metric.value is not None}
+    return {
+        "verdict": f"{_mark(result.verdict.passed)}: {result.verdict.reason}",
+        "report": dg.MetadataValue.md(metadata_markdown(result)),
+        "report_link": dg.MetadataValue.url(f"/reports/{evaluation.evaluation_id}/{result.report.html.name}"),
+        "report_path": dg.MetadataValue.path(str(result.report.html)),
+        "release": evaluation.release_id,
+        "snapshot": evaluation.snapshot_id,
+        "evaluation": evaluation.evaluation_id,
+        "questions": len(evaluation.items),
+        "questions_asked_before": evaluation.reused_items,
+        "questions_orphaned": len(evaluation.orphaned),
+        "questions_failed": sum(item.error is not None for item in evaluation.items),
+        **figures,
     }
 
 

@@ -5,8 +5,9 @@ asset reads in its body; the checks display exactly that verdict.
 """
 
 from rag_assets.checks.gates import GATE_CHECKS
+from rag_assets.checks.quality import QUALITY_CHECKS
 from rag_assets.checks.warnings import WARNING_CHECKS
 
-CHECKS = [*GATE_CHECKS, *WARNING_CHECKS]
+CHECKS = [*GATE_CHECKS, *QUALITY_CHECKS, *WARNING_CHECKS]
 
 __all__ = ["CHECKS"]

@@ -23,7 +23,8 @@ from rag_assets.releasing import (
 from rag_assets.resources.project import ProjectResource
 
 
-def _shown(verdict: Verdict | None, subject: str) -> dg.AssetCheckResult:
+def shown(verdict: Verdict | None, subject: str) -> dg.AssetCheckResult:
+    """`verdict` as the result of a check; None, that there is none for exactly `subject`, is no pass."""
     if verdict is None:
         return dg.AssetCheckResult(
             passed=False, description=f"No verdict for {subject}: materialize the asset again; it judges its output."
@@ -47,7 +48,7 @@ def token_budget(context: dg.AssetCheckExecutionContext, project: ProjectResourc
     with project.open() as opened:
         version = chunks_version(name, opened.store.chunks(name), opened.generation)
         subject = subject_of_chunks(name, version, **opened.token_limits(name))
-        return _shown(opened.ledger.verdict(TOKEN_BUDGET, subject), subject)
+        return shown(opened.ledger.verdict(TOKEN_BUDGET, subject), subject)
 
 
 @source_check(embeddings, blocking=True)
@@ -60,7 +61,7 @@ def embedding_integrity(context: dg.AssetCheckExecutionContext, project: Project
             opened.store.chunks(name), opened.store.embeddings(space.name, space.dimension), space
         )
         subject = subject_of_embeddings(name, version)
-        return _shown(opened.ledger.verdict(EMBEDDING_INTEGRITY, subject), subject)
+        return shown(opened.ledger.verdict(EMBEDDING_INTEGRITY, subject), subject)
 
 
 @source_check(vector_index, blocking=True)
@@ -71,7 +72,7 @@ def completeness(context: dg.AssetCheckExecutionContext, project: ProjectResourc
         version = chunks_version(name, opened.store.chunks(name), opened.generation)
         subject = subject_of_index(opened.index.name, name)
         current = is_in_step(opened.ledger, opened.index.name, name, version)
-        return _shown(opened.ledger.verdict(INDEXED, subject) if current else None, subject)
+        return shown(opened.ledger.verdict(INDEXED, subject) if current else None, subject)
 
 
 def _snapshot_check(gate: str, description: str) -> dg.AssetChecksDefinition:
@@ -82,7 +83,7 @@ def _snapshot_check(gate: str, description: str) -> dg.AssetChecksDefinition:
                 subject = candidate(opened.ledger).snapshot_id
             except NoReleaseError as error:
                 return dg.AssetCheckResult(passed=False, description=str(error))
-            return _shown(opened.ledger.verdict(gate, subject), subject)
+            return shown(opened.ledger.verdict(gate, subject), subject)
 
     return check
 

@@ -12,7 +12,8 @@ LISTED_EXAMPLES = 10
 WARN = dg.AssetCheckSeverity.WARN
 
 
-def _examples(lines: list[str]) -> dg.MarkdownMetadataValue:
+def examples(lines: list[str]) -> dg.MarkdownMetadataValue:
+    """The first `LISTED_EXAMPLES` of `lines` as a list, and how many more there are."""
     shown = [f"- `{line}`" for line in lines[:LISTED_EXAMPLES]]
     more = [f"- and {len(lines) - LISTED_EXAMPLES:,} more"] if len(lines) > LISTED_EXAMPLES else []
     return dg.MetadataValue.md("\n".join(shown + more) or "none")
@@ -30,7 +31,7 @@ def failed_documents(context: dg.AssetCheckExecutionContext, project: ProjectRes
         description=f"{len(failures):,} documents failed (warns above {limit:,})",
         metadata={
             "documents_failed": len(failures),
-            "examples": _examples([f"{failure.uri}: {failure.error}" for failure in failures]),
+            "examples": examples([f"{failure.uri}: {failure.error}" for failure in failures]),
         },
     )
 
@@ -48,7 +49,7 @@ def empty_documents(context: dg.AssetCheckExecutionContext, project: ProjectReso
         passed=fraction <= limit,
         severity=WARN,
         description=f"{len(empty):,} of {len(rows):,} documents are empty (warns above {limit:.0%})",
-        metadata={"documents_empty": len(empty), "empty_fraction": fraction, "examples": _examples(empty)},
+        metadata={"documents_empty": len(empty), "empty_fraction": fraction, "examples": examples(empty)},
     )
 
 
@@ -69,7 +70,7 @@ def duplicate_documents(context: dg.AssetCheckExecutionContext, project: Project
         metadata={
             "documents_duplicate": len(repeated),
             "duplicate_fraction": fraction,
-            "examples": _examples(repeated),
+            "examples": examples(repeated),
         },
     )
 

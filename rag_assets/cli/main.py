@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from rag_assets.cli import answers, dev, doctor, ingest, releases, reset, sources, trigger
+from rag_assets.cli import answers, dev, doctor, evaluate, ingest, releases, reset, sources, trigger
 from rag_assets.cli.output import complain, print_json, report_error
 from rag_assets.errors import RagAssetsError
 
@@ -40,6 +40,7 @@ app.command("ingest")(ingest.ingest)
 app.command("search")(answers.search)
 app.command("ask")(answers.ask)
 app.add_typer(releases.app, name="releases")
+app.add_typer(evaluate.app, name="eval")
 app.command("trigger")(trigger.trigger)
 app.command("dev")(dev.dev)
 app.command("reset")(reset.reset)

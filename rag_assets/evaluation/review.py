@@ -99,6 +99,7 @@ def review(
             "reason": verdict.reason,
             "against": serving.release_id if serving else None,
             "orphaned": dict(evaluation.orphaned),
+            "question_hashes": [item.question_hash for item in evaluation.items],
         },
     )
     report = write_report(
