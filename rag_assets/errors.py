@@ -5,6 +5,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
 
     RagAssetsError
     ├── ConfigurationError          a bad key, value or file in the configuration
+    │   └── QuestionsError          files of golden questions that cannot be loaded as they are
     ├── MissingDependencyError      an optional package is absent; `fix` is the install command
     ├── SourceError
     │   ├── UnknownSourceError      a name that the configuration does not have
@@ -59,6 +60,10 @@ def _rebuild(kind: type[RagAssetsError], problem: str, fix: str) -> RagAssetsErr
 
 class ConfigurationError(RagAssetsError):
     """A bad key, value or file in the configuration."""
+
+
+class QuestionsError(ConfigurationError):
+    """Files of golden questions that cannot be loaded as they are; the message has every mistake with its place."""
 
 
 class MissingDependencyError(RagAssetsError):

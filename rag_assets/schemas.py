@@ -118,6 +118,34 @@ def vector_index(dimension: int) -> pa.Schema:
     )
 
 
+GOLDEN_QUESTIONS = pa.schema(
+    [
+        pa.field("question_id", pa.string(), nullable=False),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field(
+            "expected",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("uri", pa.string(), nullable=False),
+                        pa.field("source", pa.string(), nullable=False),
+                        pa.field("heading", pa.string()),
+                        pa.field("page", pa.int32()),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+        pa.field("answers", pa.list_(pa.string()), nullable=False),
+        pa.field("answerable", pa.bool_(), nullable=False),
+        pa.field("tags", pa.list_(pa.string()), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("question_hash", pa.string(), nullable=False),
+        pa.field("row_hash", pa.string(), nullable=False),
+    ]
+)
+
+
 DESCRIPTIONS = {
     "document_id": "Hash of source and uri, 32 characters.",
     "source": "The source, as configured; also the partition.",
@@ -152,5 +180,13 @@ DESCRIPTIONS = {
     "body": "What full text search reads.",
     "vector": "Unit vector of the input in this embedding space.",
     "created_at": "When the vector was bought.",
+    "question_id": "Of the golden question, as its file says, or a hash of its words.",
+    "question": "What is asked.",
+    "expected": "Where the answer is: documents by uri, or parts of them by heading or page.",
+    "answers": "What is accepted as an answer.",
+    "answerable": "Whether the documents answer it; if not, a refusal is expected.",
+    "tags": "Groups that results are also reported by.",
+    "split": "train, validation or gate, by a hash of the question's words.",
+    "question_hash": "Hash of question, expected places, answers and answerable.",
 }
 """Column → what it holds, for people."""

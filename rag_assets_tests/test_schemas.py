@@ -4,7 +4,13 @@ from rag_assets import schemas
 
 
 def test_every_column_is_described_and_nothing_else() -> None:
-    tables = (schemas.RAW_DOCUMENTS, schemas.CHUNKS, schemas.embeddings(3), schemas.vector_index(3))
+    tables = (
+        schemas.RAW_DOCUMENTS,
+        schemas.CHUNKS,
+        schemas.embeddings(3),
+        schemas.vector_index(3),
+        schemas.GOLDEN_QUESTIONS,
+    )
     columns = {name for table in tables for name in table.names}
     assert columns == set(schemas.DESCRIPTIONS)
 

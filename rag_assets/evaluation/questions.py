@@ -62,7 +62,7 @@ def make_question(
     if can_be_answered and not known:
         raise ValueError("it is said to be answerable, but has neither expected documents nor answers")
     content = {
-        "question": normalised(asked),
+        "question": " ".join(asked.split()),
         "expected": sorted((asdict(place) for place in places), key=str),
         "answers": sorted(accepted),
         "answerable": can_be_answered,

@@ -66,6 +66,11 @@ class Store:
             place, schema, key="chunk_id", state=("row_hash",), retrieval=retrieval or RetrievalSettings()
         )
 
+    def golden_questions(self) -> Table:
+        """The labelled questions that releases are measured with, of all files together."""
+        schema = schemas.GOLDEN_QUESTIONS
+        return Table(self._place("golden_questions", schema), schema, key="question_id", state=("row_hash",))
+
     def open_at(self, name: str, version: int) -> LanceTable:
         """The table `name` exactly as it was at `version`, read-only. Raises `StoreError` when it is gone.
 
