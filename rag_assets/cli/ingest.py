@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rag_assets.project import Project
 
 PARTLY_DONE = 3
+SHOWN_METRICS = ("mrr_at_10", "answer_contains", "refusal_precision", "refusal_recall")
 
 
 def ingest(
@@ -96,6 +97,25 @@ def _summary(project: Project, outcome: RefreshOutcome) -> dict[str, Any]:
     return {
         "release": serving.release_id if serving else None,
         "sources": {name: _source_summary(run) for name, run in outcome.sources.items()},
+        "evaluation": _evaluation_summary(outcome.release.materialized.get("eval_report")) if outcome.release else None,
+    }
+
+
+def _evaluation_summary(made: dict[str, Any] | None) -> dict[str, Any] | None:
+    """None where no evaluation ended."""
+    from rag_assets.config import MetricName
+
+    if made is None:
+        return None
+    figures = {name: made[name] for name in get_args(MetricName) if name in made}
+    return {
+        "evaluation": made["evaluation"],
+        "questions": made["questions"],
+        "asked_before": made["questions_asked_before"],
+        "orphaned": made["questions_orphaned"],
+        "metrics": figures,
+        "verdict": made["verdict"],
+        "report_path": made["report_path"],
     }
 
 
@@ -131,6 +151,8 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
             f"{documents['unchanged']} unchanged, {documents['failed']} failed; "
             f"{chunks['added']} new chunks, {one['texts_embedded']} embedded"
         )
+    if evaluated := summary["evaluation"]:
+        _print_evaluation(evaluated)
     released = outcome.release.materialized.get("release") if outcome.release else None
     if released and released["retracted"]:
         typer.echo(
@@ -142,6 +164,19 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
         typer.echo(f"release {released['release']} ({word}) serves after {seconds:.1f} s")
     elif summary["release"]:
         typer.echo(f"release {summary['release']} still serves")
+
+
+def _print_evaluation(evaluated: dict[str, Any]) -> None:
+    if not evaluated["questions"]:
+        typer.echo("evaluation: no golden questions are configured, so nothing was measured")
+        return
+    figures = ", ".join(
+        f"{name} {evaluated['metrics'][name]:.3f}" for name in SHOWN_METRICS if name in evaluated["metrics"]
+    )
+    typer.echo(
+        f"evaluation: {evaluated['questions']} golden questions, {evaluated['asked_before']} of them asked before; "
+        f"{figures}\n  {evaluated['verdict']}\n  report: {evaluated['report_path']}"
+    )
 
 
 def _exit(outcome: RefreshOutcome, documents_failed: bool) -> None:
