@@ -72,6 +72,12 @@ def question_files(patterns: Sequence[str], root: Path) -> list[Path]:
     return list(files)
 
 
+def _glob(root: Path, pattern: Path) -> list[Path]:
+    if pattern.is_absolute():
+        root, pattern = Path(pattern.anchor), pattern.relative_to(pattern.anchor)
+    return sorted(root.glob(str(pattern)))
+
+
 def _read(file: Path, name: str, documents: Callable[[], Sequence[DocumentText]]) -> tuple[list[Placed], list[Problem]]:
     try:
         text = file.read_text("utf-8-sig")
