@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from rag_assets.config_file import load_settings
@@ -41,6 +41,7 @@ def example_documents() -> dict[tuple[str, str], ExampleDocument]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def normalized(text: str) -> str:
     """Lower case, without ASCII punctuation, articles and spare white space, as SQuAD's evaluation compares answers."""
     plain = "".join(character for character in text.lower() if character not in string.punctuation)

@@ -74,6 +74,12 @@ def test_every_accepted_answer_stands_in_an_expected_document_and_every_document
     assert missing == []
 
 
+def test_no_accepted_answer_is_so_short_that_it_stands_everywhere():
+    texts = [document.text for document in example_documents().values()]
+    answers = {answer for question in ANSWERABLE for answer in question["answers"]}
+    assert [answer for answer in answers if sum(contains(text, answer) for text in texts) > len(texts) / 4] == []
+
+
 def test_no_question_copies_five_words_of_its_document():
     shared = {
         (question["id"], " ".join(run))
