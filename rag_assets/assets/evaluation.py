@@ -26,7 +26,7 @@ def golden_questions(project: ProjectResource) -> dg.MaterializeResult[None]:
     The splits train and validation are for tuning, gate is for judging; a question never changes its split. A file with
     a mistake is refused as a whole, with every mistake and its line, and the questions of before stay.
     """
-    from rag_assets.evaluation.question_files import configured_questions
+    from rag_assets.evaluation.configured import configured_questions
     from rag_assets.evaluation.question_table import sync_questions
 
     with project.open() as opened:

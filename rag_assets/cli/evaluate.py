@@ -179,7 +179,7 @@ def _questions(
 ) -> list[GoldenQuestion]:
     """Those of `files`, else the configured ones. With `sources`, the answerable ones that expect a document there."""
     from rag_assets.errors import ConfigurationError
-    from rag_assets.evaluation.question_files import configured_questions, read_questions
+    from rag_assets.evaluation.configured import configured_questions, read_questions
 
     found = read_questions(project, files) if files else configured_questions(project)
     if not found:
