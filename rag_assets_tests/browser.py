@@ -140,13 +140,18 @@ class Page:
 
 
 @contextmanager
-def browser_page(*, login: tuple[str, str] | None = None, width: int = 1600, height: int = 1000) -> Iterator[Page]:
-    """A tab of a fresh browser without a history; `login` answers what asks for a user and a password."""
+def browser_page(
+    *, login: tuple[str, str] | None = None, here: str = "", width: int = 1600, height: int = 1000
+) -> Iterator[Page]:
+    """A tab of a fresh browser without a history. `login` answers what asks for a user and a password; the name `here`
+    leads to this machine.
+    """
     program = chromium()
     assert program is not None
+    names = [f"--host-resolver-rules=MAP {here} 127.0.0.1"] if here else []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"],
+            [program, *FLAGS, *names, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
         try:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -30,9 +31,11 @@ class Obedient:
 
     def __init__(self) -> None:
         self.reached: list[str] = []
+        self.headers: dict[str, str] = {}
 
     async def answer(self, request: Request) -> Response:
         body = (await request.body()).decode()
+        self.headers = dict(request.headers)
         self.reached.append(f"{request.method} {request.url.path} {body}".strip())
         return PlainTextResponse("done", headers={"content-security-policy": "object-src 'none'"})
 
@@ -53,8 +56,15 @@ class Obedient:
 
 
 @contextmanager
+def obeying(inner: Obedient) -> Iterator[int]:
+    """The port on which `inner` is served without a guard."""
+    with _in_a_thread(inner.application(), port := free_port()):
+        yield port
+
+
+@contextmanager
 def served(inner: Obedient, reports: Path, *, read_only: bool = False) -> Iterator[Door]:
-    """The guard around `inner` in a thread of this process."""
+    """The guard around `inner`."""
     port = free_port()
     guard = Guard(
         Reports(inner.application(), reports),
@@ -62,14 +72,20 @@ def served(inner: Obedient, reports: Path, *, read_only: bool = False) -> Iterat
         read_only=read_only,
         max_body_bytes=LIMIT_BYTES,
     )
-    server = uvicorn.Server(uvicorn.Config(guard, port=port, log_level="critical", lifespan="off"))
+    with _in_a_thread(guard, port):
+        yield Door(port)
+
+
+@contextmanager
+def _in_a_thread(application: Any, port: int) -> Iterator[None]:
+    server = uvicorn.Server(uvicorn.Config(application, port=port, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
     try:
-        yield Door(port)
+        yield
     finally:
         server.should_exit = True
         thread.join()
