@@ -13,7 +13,7 @@ from rag_assets.ledger.holds import Hold, Holds
 from rag_assets.ledger.origins import DocumentVersion, Origins, StageRun
 from rag_assets.ledger.ratings import Rating, Ratings
 from rag_assets.ledger.releases import Release, Releases, ServingChange, release_content_hash
-from rag_assets.ledger.revocations import Denied, Revocations
+from rag_assets.ledger.revocations import Denials, Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
 from rag_assets.ledger.usage import LedgerUsageSink, UsageRow, UsageRows
 from rag_assets.ledger.verdicts import Verdict, Verdicts
@@ -22,6 +22,7 @@ from rag_assets.ledger.watches import Watch, Watches
 __all__ = [
     "Answer",
     "Completion",
+    "Denials",
     "Denied",
     "DocumentVersion",
     "EvaluationItem",

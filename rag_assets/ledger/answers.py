@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 
 from rag_assets.errors import LedgerError
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import answers as table
 from rag_assets.ledger.tables import releases, utc_now
+
+SEARCHED_ANSWERS = 100_000
+"""Answers are searched by what they cite without an index: these many take SQLite about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,23 @@ class Answers(Database):
         with self.reading() as connection:
             rows = connection.execute(select(table).order_by(table.c.created_at.desc(), table.c.answer_id).limit(limit))
             return [Answer(**row._mapping) for row in rows]
+
+    def answers_citing(self, uri: str, *, source: str, limit: int = 50) -> list[Answer]:
+        """The newest answers that cite the document `uri` of `source`, among the newest `SEARCHED_ANSWERS`."""
+        newest = select(table).order_by(table.c.created_at.desc(), table.c.answer_id).limit(SEARCHED_ANSWERS).subquery()
+        # Citations are one JSON text: it is narrowed by how the uri is written in it, and read only then.
+        written = json.dumps(uri)
+        statement = (
+            select(newest)
+            .where(cast(newest.c.citations, Text).contains(written, autoescape=True))
+            .order_by(newest.c.created_at.desc(), newest.c.answer_id)
+        )
+        found: list[Answer] = []
+        with self.reading() as connection:
+            for row in connection.execute(statement):
+                answer = Answer(**row._mapping)
+                if any(one.get("uri") == uri and one.get("source") == source for one in answer.citations):
+                    found.append(answer)
+                if len(found) == limit:
+                    break
+        return found

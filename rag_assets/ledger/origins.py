@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, delete, select
 
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import document_versions, stage_runs, utc_now
@@ -70,12 +70,34 @@ class Origins(Database):
         with self.reading() as connection:
             return [DocumentVersion(**row._mapping) for row in connection.execute(statement)]
 
+    def document_version_keys(self, source: str | None = None) -> set[tuple[str, str]]:
+        """(document_id, document_hash) of every version that is kept here, of one source or of all."""
+        statement = select(document_versions.c.document_id, document_versions.c.document_hash)
+        if source is not None:
+            statement = statement.where(document_versions.c.source == source)
+        with self.reading() as connection:
+            return {(row.document_id, row.document_hash) for row in connection.execute(statement)}
+
+    def forget_document_versions(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Removes versions, given as (document_id, document_hash)."""
+        gone = [{"key": document, "hash": version} for document, version in sorted(keys)]
+        columns = document_versions.c
+        statement = delete(document_versions).where(
+            columns.document_id == bindparam("key"), columns.document_hash == bindparam("hash")
+        )
+        if gone:
+            with self.writing() as connection:
+                connection.execute(statement, gone)
+
     def record_stage_run(
         self, asset: str, source: str, data_version: str, *, run_id: str | None, table_version: int | None = None
     ) -> None:
-        """Says that a run left a stage in this state; nothing is written when it was in it already."""
+        """Says that a run left a stage in this state; nothing is written when it was in it already.
+
+        `table_version` does not count: a table that sources share gets new versions by what happens to the others.
+        """
         newest = self.stage_runs(asset, source, limit=1)
-        if newest and newest[0].data_version == data_version and newest[0].table_version == table_version:
+        if newest and newest[0].data_version == data_version:
             return
         row = StageRun(asset, source, data_version, table_version, run_id, utc_now())
         with self.writing() as connection:

@@ -122,7 +122,8 @@ class Releases(Database):
     def serve(self, release_id: str, reason: str, by: str, *, rollback: bool = False, forced: bool = False) -> bool:
         """Makes `release_id` the one that serves, in one transaction with its history row.
 
-        Returns False, and writes nothing, when it serves already. Raises `NoReleaseError` when it does not exist.
+        Returns False, and writes nothing, when it serves already. Raises `NoReleaseError` when it does not exist, and
+        when it was pruned: its snapshot is no longer kept.
         """
         with self.writing() as connection:
             previous = connection.execute(select(serving.c.release_id).with_for_update()).scalar_one()
@@ -132,6 +133,13 @@ class Releases(Database):
                 )
             if previous == release_id:
                 return False
+            pruned = connection.execute(
+                select(snapshots.c.unpinned_at)
+                .join(table, table.c.snapshot_id == snapshots.c.snapshot_id)
+                .where(table.c.release_id == release_id)
+            ).scalar_one()
+            if pruned is not None:
+                raise pruned_error(release_id, pruned)
             connection.execute(update(serving).values(release_id=release_id))
             change = ServingChange(release_id, previous, reason, by, rollback, utc_now(), forced)
             connection.execute(
@@ -167,6 +175,14 @@ class Releases(Database):
             else:
                 stack.append(change.release_id)
         return self.release(stack[-2]) if len(stack) > 1 else None
+
+
+def pruned_error(release_id: str, unpinned_at: datetime) -> NoReleaseError:
+    """Nothing goes back to a release whose rows are no longer kept."""
+    return NoReleaseError(
+        f"Release {release_id} was pruned at {unpinned_at.isoformat(timespec='seconds')}: its rows are no longer kept.",
+        fix="Choose one that rag-assets releases list shows as kept, or run: rag-assets ingest --all",
+    )
 
 
 def release_content_hash(content: Mapping[str, Any]) -> str:

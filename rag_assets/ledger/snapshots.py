@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
 
 from rag_assets.errors import LedgerError
 from rag_assets.ledger.engine import Database
+from rag_assets.ledger.tables import releases, serving, utc_now
 from rag_assets.ledger.tables import snapshots as snapshots_table
-from rag_assets.ledger.tables import utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,10 @@ class Snapshots(Database):
         *,
         details: Mapping[str, Any] | None = None,
     ) -> Snapshot:
-        """Records a snapshot once; a second call with equal values returns the first row.
+        """Records a snapshot that was just pinned; a second call with equal values returns the first row.
 
-        Raises `LedgerError` when the id stands for something else already.
+        One that was marked as unpinned counts as pinned again. `details` may differ: the first ones stay. Raises
+        `LedgerError` when the id stands for something else already.
         """
         values = {
             "snapshot_id": snapshot_id,
@@ -69,10 +70,14 @@ class Snapshots(Database):
             "details": dict(details or {}),
         }
         with self.writing() as connection:
-            self.upsert(connection, snapshots_table, [{**values, "created_at": utc_now()}])
-            row = connection.execute(select(snapshots_table).where(snapshots_table.c.snapshot_id == snapshot_id)).one()
-        stored = _snapshot(row)
-        differing = [name for name, value in values.items() if _as_json(getattr(stored, name)) != _as_json(value)]
+            row = {**values, "created_at": utc_now(), "unpinned_at": None}
+            self.upsert(connection, snapshots_table, [row], update=["unpinned_at"])
+            found = connection.execute(
+                select(snapshots_table).where(snapshots_table.c.snapshot_id == snapshot_id)
+            ).one()
+        stored = _snapshot(found)
+        identity = {name: value for name, value in values.items() if name != "details"}
+        differing = [name for name, value in identity.items() if _as_json(getattr(stored, name)) != _as_json(value)]
         if differing:
             raise LedgerError(
                 f"Snapshot {snapshot_id} is recorded with another {', '.join(differing)}.",
@@ -97,6 +102,30 @@ class Snapshots(Database):
         )
         with self.reading() as connection:
             return [_snapshot(row) for row in connection.execute(newest_first)]
+
+    def mark_unpinned(self, snapshot_ids: Iterable[str]) -> list[str]:
+        """Says that these are no longer kept, except one that serves; returns those it was said of.
+
+        One transaction with the same lock as `Releases.serve`, so that nothing begins to serve from what is let go.
+        """
+        wanted = sorted(set(snapshot_ids))
+        marked = []
+        with self.writing() as connection:
+            serves = connection.execute(select(serving.c.release_id).with_for_update()).scalar_one()
+            needed = connection.execute(
+                select(releases.c.snapshot_id).where(releases.c.release_id == serves)
+            ).scalar_one_or_none()
+            for snapshot_id in wanted:
+                if snapshot_id == needed:
+                    continue
+                statement = (
+                    update(snapshots_table)
+                    .where(snapshots_table.c.snapshot_id == snapshot_id, snapshots_table.c.unpinned_at.is_(None))
+                    .values(unpinned_at=utc_now())
+                )
+                if connection.execute(statement).rowcount:
+                    marked.append(snapshot_id)
+        return marked
 
 
 def _as_json(value: Any) -> str:

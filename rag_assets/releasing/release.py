@@ -11,6 +11,7 @@ from rag_assets.ledger import Ledger, Release, Snapshot
 from rag_assets.releasing.content import ReleaseContent
 from rag_assets.releasing.coverage import document_versions, present_versions
 from rag_assets.releasing.gates import COMPLETENESS, QUALITY, SNAPSHOT_GATES, require
+from rag_assets.releasing.pins import require_kept
 from rag_assets.store import Store
 
 REVOKED_BEFORE = "revoked_before"
@@ -142,11 +143,31 @@ def roll_back(store: Store, ledger: Ledger, *, sources: Sequence[str], to: str |
     if ledger.serving() is None:
         raise NoReleaseError("Nothing is released yet.", fix="Run: rag-assets ingest --all")
     target = ledger.release(to) if to else ledger.rollback_target()
-    snapshot = ledger.snapshot(target.snapshot_id) if target else None
-    if target is None or snapshot is None:
+    if target is None:
         what = f"There is no release {to!r}." if to else "No other release served before this one."
         raise NoReleaseError(what, fix="List them with: rag-assets releases list")
-    _deny_what_would_come_back(store, ledger, snapshot, sources)
-    ledger.serve(target.release_id, reason=reason, by=by, rollback=True)
-    _end_revocations(store, ledger, snapshot, sources)
+    serve_by_hand(store, ledger, target, sources=sources, by=by, reason=reason, rollback=True)
     return target
+
+
+def serve_by_hand(
+    store: Store,
+    ledger: Ledger,
+    release: Release,
+    *,
+    sources: Sequence[str],
+    by: str,
+    reason: str,
+    rollback: bool = False,
+    forced: bool = False,
+) -> bool:
+    """Serves a release that exists, on a person's word; False when it serves already.
+
+    A document that was revoked and came back in another version since is denied again. Raises `NoReleaseError` when the
+    rows of the release are no longer kept.
+    """
+    snapshot = require_kept(store, ledger, release)
+    _deny_what_would_come_back(store, ledger, snapshot, sources)
+    flipped = ledger.serve(release.release_id, reason=reason, by=by, rollback=rollback, forced=forced)
+    _end_revocations(store, ledger, snapshot, sources)
+    return flipped

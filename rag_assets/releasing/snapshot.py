@@ -115,9 +115,10 @@ def _pin(
     identity = {"generation": generation.id, "sources": contents.versions, "retrieval": settings}
     snapshot_id = fingerprint(**identity)
     existing = ledger.snapshot(snapshot_id)
-    if existing is not None and index.pinned().get(existing.tag) == existing.version:
+    pinned = existing is not None and index.pinned().get(existing.tag) == existing.version
+    if existing is not None and pinned and existing.unpinned_at is None:
         return existing, False
-    if existing is not None:  # the table was built again since: the same rows, but another version of another table
+    if existing is not None and not pinned:  # pruned, or of a table that was built again since: another version
         snapshot_id = fingerprint(**identity, version=version)
     # A run that died before the ledger knew left its tag; tags never move, and this one keeps the same rows.
     version = index.pinned().get(snapshot_id, version)
@@ -136,6 +137,10 @@ def _pin(
             "documents": contents.documents,
             "dimension": generation.space.dimension,
             "space_fingerprint": generation.space.fingerprint,
+            "parsers": generation.parsers,
+            "chunker": generation.chunker,
+            "tokenizer": generation.tokenizer,
+            "chunking": generation.chunking.model_dump(mode="json"),
         },
     )
     return recorded, True
