@@ -137,12 +137,12 @@ def _baselines(
     serving = project.ledger.serving()
     if serving is None or serving.release_id == content.release_id or not questions:
         return [], {}
-    wanted = {SERVING: serving.release_id}
-    best = _best_past(project, settings.primary_metric)
+    wanted = {SERVING: (serving.release_id, 1)}
+    best, chosen_from = _best_past(project, settings.primary_metric)
     if best is not None and best not in (serving.release_id, content.release_id):
-        wanted[BEST] = best
+        wanted[BEST] = (best, chosen_from)
     found, skipped = [], {}
-    for name, release_id in wanted.items():
+    for name, (release_id, among) in wanted.items():
         try:
             before = ReleaseContent.of(project.release(release_id), project.ledger)
             measured = evaluate(project, before, questions, sources=sources, usage=usage)
@@ -150,24 +150,24 @@ def _baselines(
             # Its tables are pruned, or its models are gone: what cannot be asked cannot be compared with.
             skipped[name] = f"{release_id}: {error.problem}"
             continue
-        found.append(Baseline(name, release_id, measured))
+        found.append(Baseline(name, release_id, measured, among))
     return found, skipped
 
 
-def _best_past(project: Project, metric: str) -> str | None:
-    """The release with the best figure of those that served since a release was last forced."""
+def _best_past(project: Project, metric: str) -> tuple[str | None, int]:
+    """The release with the best figure of those that served since a release was last forced, and how many those are."""
     served = []
     for change in project.ledger.serving_history():
         served.append(change.release_id)
         if change.forced:
             break
-    best: tuple[float, str] | None = None
-    for release_id in dict.fromkeys(served):
-        for row in project.ledger.evaluations(release_id=release_id):
-            value = row.metrics.get(metric, {}).get("value")
-            if value is not None and (best is None or value > best[0]):
-                best = (value, release_id)
-    return best[1] if best else None
+    figures: dict[str, float] = {}
+    for release_id in served:
+        rows = project.ledger.evaluations(release_id=release_id, limit=1)
+        value = rows[0].metrics.get(metric, {}).get("value") if rows else None
+        if value is not None:
+            figures[release_id] = value
+    return (max(figures, key=lambda release_id: figures[release_id]) if figures else None), len(figures)
 
 
 def _last_reviewed(project: Project, content: ReleaseContent) -> ReleaseContent | None:
