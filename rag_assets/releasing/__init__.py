@@ -22,28 +22,40 @@ from rag_assets.releasing.gates import (
     subject_of_embeddings,
     subject_of_quality,
 )
+from rag_assets.releasing.pins import is_kept, require_kept
+from rag_assets.releasing.promotion import FORCED, Objection, Promotion, promote
 from rag_assets.releasing.release import ReleaseResult, make_release, roll_back
+from rag_assets.releasing.retention import PruneResult, end_unneeded_revocations, prune
 from rag_assets.releasing.snapshot import SnapshotResult, candidate, take_snapshot
 
 __all__ = [
     "COMPLETENESS",
     "EMBEDDING_INTEGRITY",
+    "FORCED",
     "INDEXED",
     "QUALITY",
     "SNAPSHOT_GATES",
     "TOKEN_BUDGET",
     "GateVerdict",
+    "Objection",
+    "Promotion",
+    "PruneResult",
     "ReleaseContent",
     "ReleaseResult",
     "SnapshotResult",
     "candidate",
+    "end_unneeded_revocations",
     "is_in_step",
+    "is_kept",
     "judge_chunks",
     "judge_embeddings",
     "judge_index",
     "judge_snapshot",
     "make_release",
+    "promote",
+    "prune",
     "require",
+    "require_kept",
     "roll_back",
     "subject_of_chunks",
     "subject_of_embeddings",

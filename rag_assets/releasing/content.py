@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,15 +30,29 @@ class ReleaseContent:
     @classmethod
     def of(cls, release: Release, ledger: Ledger) -> ReleaseContent:
         """The content of a release that exists."""
-        snapshot = ledger.snapshot(release.snapshot_id)
-        assert snapshot is not None, "a foreign key holds every release to its snapshot"
+        return cls.of_values(
+            {
+                "snapshot_id": release.snapshot_id,
+                "prompts": release.prompts,
+                "retrieval": release.retrieval,
+                "answering": release.answering,
+                "details": release.details,
+            },
+            ledger,
+        )
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any], ledger: Ledger) -> ReleaseContent:
+        """The inverse of `values`, for a snapshot that `ledger` has."""
+        snapshot = ledger.snapshot(values["snapshot_id"])
+        assert snapshot is not None, "a foreign key holds every release and evaluation to its snapshot"
         return cls(
             snapshot=snapshot,
-            prompts=Prompts(**release.prompts),
-            chat=ChatSettings.model_validate(release.details["chat"]),
-            embedding=EmbeddingSettings.model_validate(release.details["embedding"]),
-            retrieval=RetrievalSettings.model_validate(release.retrieval),
-            answering=AnsweringSettings.model_validate(release.answering),
+            prompts=Prompts(**values["prompts"]),
+            chat=ChatSettings.model_validate(values["details"]["chat"]),
+            embedding=EmbeddingSettings.model_validate(values["details"]["embedding"]),
+            retrieval=RetrievalSettings.model_validate(values["retrieval"]),
+            answering=AnsweringSettings.model_validate(values["answering"]),
         )
 
     @cached_property
