@@ -1,12 +1,12 @@
 """How well search finds: MRR@10, recall@5 and nDCG@10 on two labelled collections, through the product's own path.
 
-    python -m bench.retrieval [--corpus xquad|cranfield|all] [--precision int8|fp32] [--ablation] [--json]
+    python -m bench.retrieval [--corpus xquad|cranfield|all] [--precision int8|fp32] [--ablation] [--rerank] [--json]
 
 Documents are parsed, chunked, embedded and written to a LanceDB table by `rag_assets`, and every question goes through
 `rag_assets.store.search` with the default settings, changed only in `mode` and `fusion` (with `--ablation` also in one
-weight). A document ranks by its best chunk. XQuAD: each paragraph is a document without a title. Cranfield: each
-abstract is a document with its title, which the abstract's own text repeats at its start and which is taken off there;
-a relevance code above 0 is relevant; query n is the n-th in the file.
+weight, with `--rerank` also in the reranker). A document ranks by its best chunk. XQuAD: each paragraph is a document
+without a title. Cranfield: each abstract is a document with its title, which the abstract's own text repeats at its
+start and which is taken off there; a relevance code above 0 is relevant; query n is the n-th in the file.
 
 Halves: by the parity of the SHA-256 of the article's title (XQuAD) or the query's number (Cranfield); even is for
 tuning, odd is held out. Every question counts, one without a hit as 0. Intervals are 95 % percentile intervals of
@@ -30,12 +30,13 @@ import numpy as np
 import pyarrow as pa
 
 from bench.corpora import corpus_folder
+from rag_assets.answering import make_reranker
 from rag_assets.chunking import chunk_document
 from rag_assets.config import ChunkingSettings, EmbeddingSettings, ModelSettings, RetrievalSettings
 from rag_assets.documents.parsing import parse
 from rag_assets.fingerprints import chunk_id, document_id, sha256_hex
 from rag_assets.models.embedder import Embedder
-from rag_assets.store import Store, search
+from rag_assets.store import Reranker, Store, search
 
 METHODS: dict[str, dict[str, Any]] = {
     "vector": {"mode": "vector"},
@@ -48,6 +49,10 @@ ABLATION: dict[str, dict[str, Any]] = {
     "convex without phrases": {"phrase_weight": 0.0},
     "convex without feedback": {"feedback_weight": 0.0},
     "convex of cosine and BM25 alone": {"title_weight": 0.0, "phrase_weight": 0.0, "feedback_weight": 0.0},
+}
+RERANKING: dict[str, dict[str, Any]] = {
+    f"default + late interaction over {count}": {"reranker": "late_interaction", "rerank_candidates": count}
+    for count in (10, 30)
 }
 METRICS = ("mrr@10", "recall@5", "ndcg@10")
 RANKS = 10
@@ -160,9 +165,11 @@ def chunk_rows(source: str, name: str, document: tuple[str, str], embedder: Embe
     ]
 
 
-def rank(handle: Any, question: Question, vector: np.ndarray, settings: RetrievalSettings) -> list[str]:
+def rank(
+    handle: Any, question: Question, vector: np.ndarray, settings: RetrievalSettings, reranker: Reranker | None
+) -> list[str]:
     """The names of the documents found, each once, at the place of its best chunk."""
-    hits = search(handle, query=question.text, vector=vector, settings=settings)
+    hits = search(handle, query=question.text, vector=vector, settings=settings, reranker=reranker)
     return list(dict.fromkeys(hit.uri for hit in hits))[:RANKS]
 
 
@@ -204,7 +211,9 @@ def summary(questions: Sequence[Question], judged: np.ndarray) -> dict[str, Any]
     return parts
 
 
-def measure(corpus: Corpus, embedder: Embedder, methods: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def measure(
+    corpus: Corpus, embedder: Embedder, models: ModelSettings, methods: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
     """Every method's summary and search times on one corpus."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(str(Path(folder) / "lancedb"), lock_dir=Path(folder) / "locks")
@@ -213,10 +222,11 @@ def measure(corpus: Corpus, embedder: Embedder, methods: dict[str, dict[str, Any
         report: dict[str, Any] = {"documents": len(corpus.documents), "chunks": handle.count_rows(), "methods": {}}
         for method, change in methods.items():
             settings = RetrievalSettings(k=CHUNKS_ASKED).model_copy(update=change)
+            reranker = make_reranker(settings, models.embedding)
             judged, times = [], []
             for question, vector in zip(corpus.questions, vectors, strict=True):
                 start = time.perf_counter()
-                names = rank(handle, question, vector, settings)
+                names = rank(handle, question, vector, settings, reranker)
                 times.append((time.perf_counter() - start) * 1_000)
                 judged.append(judge(names, question.relevant))
             low, high = np.percentile(times, [50, 95])
@@ -250,13 +260,16 @@ def main() -> None:
     parser.add_argument("--corpus", choices=[*CORPORA, "all"], default="all")
     parser.add_argument("--precision", choices=["int8", "fp32"], help="of the embedding model; default: the product's")
     parser.add_argument("--ablation", action="store_true", help="also the default with one part taken away at a time")
+    parser.add_argument("--rerank", action="store_true", help="also with the reranker; a tenth of a second a question")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     arguments = parser.parse_args()
     names = list(CORPORA) if arguments.corpus == "all" else [arguments.corpus]
-    methods = METHODS | (ABLATION if arguments.ablation else {})
+    methods = METHODS | (ABLATION if arguments.ablation else {}) | (RERANKING if arguments.rerank else {})
     models = ModelSettings(embedding=EmbeddingSettings(precision=arguments.precision))
     with Embedder(models) as embedder:
-        reports = {name: measure(CORPORA[name](corpus_folder(name).parent), embedder, methods) for name in names}
+        reports = {
+            name: measure(CORPORA[name](corpus_folder(name).parent), embedder, models, methods) for name in names
+        }
     if arguments.json:
         print(json.dumps({"embedding_space": embedder.space.name, "corpora": reports}, indent=2))
         return

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lancedb.table import Table as LanceTable
 
 SHORT_LIST = 200
-"""Up to here a deny-list costs a search less than a millisecond."""
+"""Up to here a search takes no measurable time longer for its deny-list."""
 _held: WeakKeyDictionary[LanceTable, tuple[int, frozenset[str]]] = WeakKeyDictionary()
 
 
@@ -18,7 +18,8 @@ def denied_here(handle: LanceTable, documents: Collection[str]) -> Collection[st
     """Those of `documents` that the version open in `handle` can find; all of them while they are few.
 
     Every revocation ever made stays on the list until its document comes back, and most are of documents that left the
-    index long ago. A condition with 20,000 ids takes a third of a second to read.
+    index long ago. A condition with 20,000 ids takes 150 ms to read;
+    finding out that none of them is here takes one, and 14 ms more for the first search of 30,000 rows.
     """
     if len(documents) <= SHORT_LIST:
         return documents
