@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,18 +130,19 @@ def test_a_wait_ends_in_time_and_the_run_goes_on(client: Client) -> None:
 
 def test_what_cannot_run_is_refused_before_anything_is_launched(client: Client) -> None:
     before = len(_with_request(client, "wrong"))
-    nonsense = {"ops": {"nonsense": {}}}
-    for error, match, job, more in (
+    wrong_config = {"ops": {"nonsense": {}}}
+    mistakes: list[tuple[type[Exception], str, str, dict[str, Any]]] = [
         (RunError, "no job 'bake'; the jobs are: .*ingest_source", "bake", {}),
         (UnknownSourceError, "no source 'gone'; it knows: poor, wiki", "ingest_source", {"source": "gone"}),
         (RunError, "none is named", "ingest_source", {}),
         (RunError, "takes none", "release_index", {"source": "wiki"}),
-        (RunError, "nonsense", "ingest_source", {"source": "wiki", "run_config": nonsense}),
-    ):
+        (RunError, "nonsense", "ingest_source", {"source": "wiki", "run_config": wrong_config}),
+    ]
+    for error, match, job, more in mistakes:
         with pytest.raises(error, match=match):
-            client.validate(job, **more)  # type: ignore[arg-type]
+            client.validate(job, **more)
         with pytest.raises(error, match=match):
-            client.launch(job, request_id="wrong", **more)  # type: ignore[arg-type]
+            client.launch(job, request_id="wrong", **more)
     with pytest.raises(RunError, match="request id is not empty"):
         client.launch("ingest_source", source="wiki", request_id=" ")
     with pytest.raises(RunError, match="Use source= instead"):

@@ -130,7 +130,7 @@ def test_a_wait_survives_a_short_absence_and_gives_up_in_time() -> None:
         "__typename": "Run", "runId": "1", "jobName": "job", "status": "SUSPENDED", "tags": [], "creationTime": 1.0,
         "startTime": None, "endTime": None, "runConfig": {},
     }  # fmt: skip
-    asked = []
+    asked: list[None] = []
 
     def restarting(_: BaseHTTPRequestHandler) -> tuple[int, str]:
         asked.append(None)
