@@ -12,7 +12,7 @@ from rag_assets.answering.observers import Observer, observed
 from rag_assets.answering.retrieve import Retriever
 from rag_assets.answering.verify import cited_passages
 from rag_assets.config import AnsweringSettings
-from rag_assets.models.chat import ChatModel, ChatResult
+from rag_assets.models.chat import Chat, ChatResult
 from rag_assets.models.embedded.prompt_format import PromptPassage, render_passages, render_question
 from rag_assets.prompts import Prompts
 from rag_assets.store import Hit
@@ -24,7 +24,7 @@ class AnswerPipeline:
 
     release: str
     retriever: Retriever
-    chat: ChatModel
+    chat: Chat
     prompts: Prompts
     settings: AnsweringSettings
     observers: tuple[Observer, ...] = ()

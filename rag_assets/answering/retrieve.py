@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rag_assets.config import CONFIG_FILE_NAME, INDEX_SETTINGS, EmbeddingSettings, RetrievalSettings
 from rag_assets.errors import ConfigurationError
 from rag_assets.ledger import Denied
-from rag_assets.models.embedder import Embedder
+from rag_assets.models.vectors import Vectors
 from rag_assets.store import Hit, Reranker, search, with_neighbours
+
+
+class QueryEmbedder(Protocol):
+    """What makes a question's vector: an `Embedder`, or what stands before one."""
+
+    def embed_query(self, text: str) -> Vectors: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Retriever:
     """
 
     table: Any
-    embedder: Embedder
+    embedder: QueryEmbedder
     settings: RetrievalSettings
     denied: Callable[[], Denied]
     visible_sources: Collection[str]

@@ -54,7 +54,8 @@ class Retrieved:
 class ItemResult:
     """What one question got. `scores`: metric → value, only those that apply to this question; an error counts 0.
 
-    `error` is the sentence of the error that kept the question from being answered.
+    `error` is the sentence of the error that kept the question from being answered. `judged` is what the judge said of
+    the answer, or why its verdict counts as a failure; empty where it was not asked.
     """
 
     question_id: str
@@ -71,6 +72,7 @@ class ItemResult:
     latency_ms: float
     cost_usd: float | None
     error: str | None = None
+    judged: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""

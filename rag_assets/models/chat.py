@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rag_assets.config import ModelSettings
 from rag_assets.errors import ProviderUnavailableError
@@ -36,6 +36,15 @@ class ChatResult:
     model: str
     finish_reason: str
     estimated: bool = False
+
+
+class Chat(Protocol):
+    """What a pipeline asks for an answer."""
+
+    @property
+    def model(self) -> str: ...
+
+    def complete(self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None) -> ChatResult: ...
 
 
 class ChatModel:

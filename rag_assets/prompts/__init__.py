@@ -17,7 +17,13 @@ from rag_assets.fingerprints import fingerprint
 SYSTEM_FILE = "answer.system.md"
 USER_FILE = "answer.user.md"
 REFUSAL_FILE = "refusal.md"
-REQUIRED_PLACEHOLDERS = {SYSTEM_FILE: ("refusal",), USER_FILE: ("passages", "question"), REFUSAL_FILE: ()}
+JUDGE_FILE = "judge.md"
+REQUIRED_PLACEHOLDERS = {
+    SYSTEM_FILE: ("refusal",),
+    USER_FILE: ("passages", "question"),
+    REFUSAL_FILE: (),
+    JUDGE_FILE: ("question", "accepted", "answer"),
+}
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -42,6 +48,13 @@ class Prompts:
         ]
 
 
+def judge_messages(template: str, *, question: str, accepted: str, answer: str) -> list[dict[str, str]]:
+    """The chat messages that ask for a verdict; the values are already written so that none can end its place."""
+    return [
+        {"role": "user", "content": _fill(template, {"question": question, "accepted": accepted, "answer": answer})}
+    ]
+
+
 def _fill(template: str, values: dict[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
@@ -61,6 +74,11 @@ def load_prompts(prompts_dir: Path | None = None) -> Prompts:
         user=_template(USER_FILE, prompts_dir),
         refusal=_template(REFUSAL_FILE, prompts_dir),
     )
+
+
+def load_judge_prompt(prompts_dir: Path | None = None) -> str:
+    """The template that a judge of answers is asked with; replaced and checked like the others."""
+    return _template(JUDGE_FILE, prompts_dir)
 
 
 def _template(name: str, prompts_dir: Path | None) -> str:
