@@ -23,7 +23,7 @@ from rag_assets.releasing.gates import (
     subject_of_quality,
 )
 from rag_assets.releasing.pins import is_kept, require_kept
-from rag_assets.releasing.promotion import FORCED, Objection, Promotion, promote
+from rag_assets.releasing.promotion import FORCED, Objection, Promotion, content_named, newest_verdicts, promote
 from rag_assets.releasing.release import ReleaseResult, make_release, roll_back
 from rag_assets.releasing.retention import PruneResult, end_unneeded_revocations, prune
 from rag_assets.releasing.snapshot import SnapshotResult, candidate, take_snapshot
@@ -44,6 +44,7 @@ __all__ = [
     "ReleaseResult",
     "SnapshotResult",
     "candidate",
+    "content_named",
     "end_unneeded_revocations",
     "is_in_step",
     "is_kept",
@@ -52,6 +53,7 @@ __all__ = [
     "judge_index",
     "judge_snapshot",
     "make_release",
+    "newest_verdicts",
     "promote",
     "prune",
     "require",

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 
 from rag_assets.config import ModelSettings
 from rag_assets.errors import GateError, NoReleaseError
-from rag_assets.ledger import Ledger, Release
+from rag_assets.ledger import Ledger, Release, Verdict
 from rag_assets.models.embedding_space import embedding_space
 from rag_assets.releasing.content import ReleaseContent
-from rag_assets.releasing.gates import COMPLETENESS, EMBEDDING_INTEGRITY, QUALITY
+from rag_assets.releasing.gates import COMPLETENESS, EMBEDDING_INTEGRITY, QUALITY, SNAPSHOT_GATES, subject_of_quality
 from rag_assets.releasing.pins import is_kept
 from rag_assets.releasing.release import serve_by_hand
 from rag_assets.store import Store
@@ -65,7 +65,7 @@ def promote(
     if force and not reason.strip():
         raise GateError("Forcing a release needs a reason.", fix="Say why, for the record: --reason TEXT")
     release = ledger.release(release_id)
-    content = ReleaseContent.of(release, ledger) if release else _candidate(ledger, release_id, candidate)
+    content = content_named(ledger, release_id, candidate)
     if not is_kept(store, content.snapshot):
         raise NoReleaseError(
             f"The rows of {release_id} are no longer kept.",
@@ -89,14 +89,15 @@ def promote(
     return Promotion(release, made, flipped, found if flipped else ())
 
 
-def _candidate(ledger: Ledger, release_id: str, candidate: ReleaseContent | None) -> ReleaseContent:
-    """The content of a candidate: the present one, or one that was evaluated."""
+def content_named(ledger: Ledger, release_id: str, candidate: ReleaseContent | None = None) -> ReleaseContent:
+    """The content of a release, of the present candidate, or of one that was evaluated. Raises `NoReleaseError`."""
+    release = ledger.release(release_id)
+    if release is not None:
+        return ReleaseContent.of(release, ledger)
     if candidate is not None and candidate.release_id == release_id:
         return candidate
     for row in ledger.evaluations(release_id=release_id, limit=1):
-        evaluated = ReleaseContent.of_values(row.content, ledger)
-        if evaluated.release_id == release_id:
-            return evaluated
+        return ReleaseContent.of_values(row.content, ledger)
     now = f" The candidate of now is {candidate.release_id}." if candidate is not None else ""
     raise NoReleaseError(
         f"There is no release {release_id!r}, and no candidate of this id.{now}",
@@ -113,17 +114,23 @@ def _passed_before(ledger: Ledger, release_id: str) -> bool:
 def objections(ledger: Ledger, content: ReleaseContent) -> tuple[Objection, ...]:
     """What the gates hold against `content`, by their newest verdicts; a verdict that is missing objects too."""
     found = []
-    for gate in (EMBEDDING_INTEGRITY, COMPLETENESS):
-        verdict = ledger.verdict(gate, content.snapshot.snapshot_id)
-        if verdict is None or not verdict.passed:
-            found.append(Objection(gate, verdict.details.get("reason", "") if verdict else "it was never judged"))
+    for gate, verdict in newest_verdicts(ledger, content).items():
+        if verdict is None:
+            found.append(Objection(gate, "it was never judged"))
+        elif not verdict.passed:
+            found.append(Objection(gate, str(verdict.details.get("reason", ""))))
         elif gate == COMPLETENESS and _is_judged_against_another(ledger, content, verdict.details.get("against")):
             found.append(Objection(gate, "it was judged before another release began to serve"))
-    own = f"release/{content.release_id}@"
-    quality = next((one for one in ledger.verdicts(QUALITY) if one.subject.startswith(own)), None)
-    if quality is None or not quality.passed:
-        found.append(Objection(QUALITY, quality.details.get("reason", "") if quality else "it was never evaluated"))
     return tuple(found)
+
+
+def newest_verdicts(ledger: Ledger, content: ReleaseContent) -> dict[str, Verdict | None]:
+    """Gate → what it said last about `content`: of its snapshot two, and of its quality by any questions and rules."""
+    snapshot_id = content.snapshot.snapshot_id
+    verdicts = {gate: ledger.verdict(gate, snapshot_id) for gate in SNAPSHOT_GATES}
+    own = subject_of_quality(content.release_id, "", "").rstrip("/")
+    quality = (verdict for verdict in ledger.verdicts(QUALITY) if verdict.subject.startswith(own))
+    return {**verdicts, QUALITY: next(quality, None)}
 
 
 def _is_judged_against_another(ledger: Ledger, content: ReleaseContent, against: str | None) -> bool:
