@@ -1,0 +1,89 @@
+"""The whole configuration as one value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from rag_assets.config.answering import AnsweringSettings, ChunkingSettings, RetrievalSettings
+from rag_assets.config.models import ModelSettings
+from rag_assets.config.operations import AutomationSettings, LedgerSettings, StoreSettings
+from rag_assets.config.quality import CheckSettings, EvaluationSettings, ReleaseSettings
+from rag_assets.config.section import Section
+from rag_assets.config.sources import SOURCES_MAX, SourceSettings, check_source_name
+from rag_assets.errors import ConfigurationError, UnknownSourceError
+
+CONFIG_FILE_NAME = "rag_assets.yaml"
+
+
+class Settings(Section):
+    """The whole configuration. `root` is the folder relative paths start from."""
+
+    version: Literal[1] = Field(default=1, description="Version of this format.")
+    data_dir: str = Field(default=".rag_assets", description="Folder of everything the project writes.")
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    models: ModelSettings = ModelSettings()
+    chunking: ChunkingSettings = ChunkingSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    answering: AnsweringSettings = AnsweringSettings()
+    checks: CheckSettings = CheckSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    releases: ReleaseSettings = ReleaseSettings()
+    automation: AutomationSettings = AutomationSettings()
+    store: StoreSettings = StoreSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    prompts_dir: str | None = Field(default=None, description="Folder of templates that replace the shipped ones.")
+    root: Annotated[Path, Field(exclude=True)] = Path()
+
+    @field_validator("sources")
+    @classmethod
+    def _source_names(cls, sources: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
+        for name in sources:
+            check_source_name(name)
+        if len(sources) > SOURCES_MAX:
+            raise ValueError(f"{len(sources):,} sources, and at most {SOURCES_MAX:,} are supported; group them")
+        return sources
+
+    @property
+    def data_path(self) -> Path:
+        """The folder that holds everything this project writes."""
+        return self.resolve(self.data_dir)
+
+    @property
+    def store_uri(self) -> str:
+        """Where LanceDB's tables are: a folder or an object-store URL."""
+        uri = self.store.uri
+        if uri is None:
+            return str(self.data_path / "lancedb")
+        return uri if "://" in uri else str(self.resolve(uri))
+
+    @property
+    def ledger_url(self) -> str:
+        """The SQLAlchemy URL of the ledger. May hold a password: never log it."""
+        name = self.ledger.url_env
+        if name is None:
+            return f"sqlite:///{self.data_path / 'ledger.sqlite'}"
+        url = os.environ.get(name)
+        if not url:
+            raise ConfigurationError(
+                f"ledger.url_env names the environment variable {name}, which is not set.",
+                fix=f"Set {name} to a SQLAlchemy URL, or remove ledger.url_env to use SQLite.",
+            )
+        return url
+
+    def resolve(self, path: str) -> Path:
+        """`path` as an absolute path, relative paths starting at the configuration file."""
+        return (self.root / Path(path).expanduser()).resolve()
+
+    def source(self, name: str) -> SourceSettings:
+        """The settings of one source. Raises `UnknownSourceError`."""
+        if name not in self.sources:
+            known = ", ".join(sorted(self.sources)) or "none"
+            raise UnknownSourceError(
+                f"There is no source named {name!r}; configured sources: {known}.",
+                fix=f"Add it to {CONFIG_FILE_NAME}, or run: rag-assets sources add {name} --path FOLDER",
+            )
+        return self.sources[name]
