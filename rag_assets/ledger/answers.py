@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Text, cast, select
 
 from rag_assets.errors import LedgerError
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import answers as table
-from rag_assets.ledger.tables import releases, utc_now
+from rag_assets.ledger.tables import releases
 
 SEARCHED_ANSWERS = 100_000
 """Answers are searched by what they cite without an index: these many take SQLite about a second."""

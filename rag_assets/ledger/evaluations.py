@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import completions as completions_table
 from rag_assets.ledger.tables import evaluation_items as items_table
 from rag_assets.ledger.tables import evaluations as table
-from rag_assets.ledger.tables import utc_now
 
 KEYS_AT_ONCE = 500
 """SQLite limits how many values one statement may have."""

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select
 
+from rag_assets.ledger.columns import storable, utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import failures as table
-from rag_assets.ledger.tables import storable, utc_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import case, delete, select, update
 
 from rag_assets.errors import LedgerError
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import holds as table
-from rag_assets.ledger.tables import utc_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select
 
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
-from rag_assets.ledger.tables import document_versions, stage_runs, utc_now
+from rag_assets.ledger.tables import document_versions, stage_runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Literal
 from sqlalchemy import select
 
 from rag_assets.errors import LedgerError
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import answers as answers_table
 from rag_assets.ledger.tables import ratings as table
-from rag_assets.ledger.tables import utc_now
 
 
 @dataclass(frozen=True, slots=True)

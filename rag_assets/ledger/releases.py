@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Select, select, update
 
 from rag_assets.errors import LedgerError, NoReleaseError
 from rag_assets.fingerprints import fingerprint
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import releases as table
-from rag_assets.ledger.tables import serving, serving_history, snapshots, utc_now
+from rag_assets.ledger.tables import serving, serving_history, snapshots
 
 DERIVED_ID_LENGTH = 12
 

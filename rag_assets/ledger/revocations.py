@@ -11,8 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import Column, bindparam, delete, select
 
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
-from rag_assets.ledger.tables import denied_documents, denied_sources, utc_now
+from rag_assets.ledger.tables import denied_documents, denied_sources
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from rag_assets.errors import LedgerError
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
-from rag_assets.ledger.tables import releases, serving, utc_now
+from rag_assets.ledger.tables import releases, serving
 from rag_assets.ledger.tables import snapshots as snapshots_table
 
 

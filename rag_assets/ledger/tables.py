@@ -6,87 +6,27 @@ what is read back as a whole and never searched by.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
-    Identity,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     false,
 )
+
+from rag_assets.ledger.columns import AnyText, UtcDateTime, counter, metadata
 
 SCHEMA_VERSION = (
     "0002"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
 )
-
-
-def utc_now() -> datetime:
-    """This moment, aware and in UTC."""
-    return datetime.now(UTC)
-
-
-def storable(text: str) -> str:
-    """`text` as every database can hold it: NUL and lone surrogates become replacement characters."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, kept in UTC also where the database forgets time zones (SQLite)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("times in the ledger must carry a time zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class AnyText(TypeDecorator[str]):
-    """Text from outside (questions, file names, error messages), made `storable`."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else storable(value)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _counter() -> Column[int]:
-    # SQLite numbers rows by itself only in a column declared INTEGER.
-    return Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
 
 
 snapshots = Table(
@@ -133,7 +73,7 @@ serving = Table(
 serving_history = Table(
     "serving_history",
     metadata,
-    _counter(),
+    counter(),
     Column("release_id", ForeignKey("releases.release_id"), nullable=False),
     Column("previous_release_id", ForeignKey("releases.release_id"), nullable=True),
     Column("reason", AnyText, nullable=False),
@@ -146,7 +86,7 @@ serving_history = Table(
 verdicts = Table(
     "verdicts",
     metadata,
-    _counter(),
+    counter(),
     Column("gate", String(128), nullable=False),
     Column("subject", Text, nullable=False),
     Column("passed", Boolean, nullable=False),
@@ -221,7 +161,7 @@ answers = Table(
 usage = Table(
     "usage",
     metadata,
-    _counter(),
+    counter(),
     Column("provider", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("operation", String(32), nullable=False),
@@ -295,7 +235,7 @@ completions = Table(
 ratings = Table(
     "ratings",
     metadata,
-    _counter(),
+    counter(),
     Column("answer_id", ForeignKey("answers.answer_id"), nullable=False),
     Column("release_id", ForeignKey("releases.release_id"), nullable=False),
     Column("rating", String(8), nullable=False),
@@ -325,7 +265,7 @@ document_versions = Table(
 stage_runs = Table(
     "stage_runs",
     metadata,
-    _counter(),
+    counter(),
     Column("asset", String(128), nullable=False),
     Column("source", String(64), nullable=False),
     Column("data_version", String(128), nullable=False),

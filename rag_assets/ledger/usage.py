@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import usage as table
-from rag_assets.ledger.tables import utc_now
 from rag_assets.models.usage import Usage, UsageTotal
 
 

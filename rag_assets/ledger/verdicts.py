@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
-from rag_assets.ledger.tables import utc_now
 from rag_assets.ledger.tables import verdicts as table
 
 
