@@ -31,9 +31,11 @@ def golden_questions(project: ProjectResource) -> dg.MaterializeResult[None]:
 
     with project.open() as opened:
         table = opened.store.golden_questions()
-        result = sync_questions(table, configured_questions(opened))
+        questions = configured_questions(opened)
+        result = sync_questions(table, questions)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(result.data_version), metadata=metadata.of_golden_questions(result, table)
+            data_version=dg.DataVersion(result.version),
+            metadata=metadata.of_golden_questions(result, table, questions),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from rag_assets.releasing import ReleaseResult, SnapshotResult
 from rag_assets.store import IndexTable, Table
 
 if TYPE_CHECKING:
+    from rag_assets.evaluation.model import GoldenQuestion
     from rag_assets.evaluation.question_table import QuestionsResult
     from rag_assets.evaluation.review import Review
 
@@ -143,18 +145,22 @@ def of_release(result: ReleaseResult) -> Metadata:
     }
 
 
-def of_golden_questions(result: QuestionsResult, table: Table) -> Metadata:
+def of_golden_questions(result: QuestionsResult, table: Table, questions: Sequence[GoldenQuestion]) -> Metadata:
     """Metadata of `golden_questions`."""
+    splits = Counter(question.split for question in questions)
     return {
         "dagster/row_count": result.questions,
         "dagster/table_name": table.name,
         "dagster/storage_kind": "lancedb",
-        "questions": result.questions,
-        "questions_added": result.added,
-        "questions_changed": result.changed,
-        "questions_removed": result.removed,
-        **{f"questions_{split}": count for split, count in result.by_split.items()},
-        "questions_unanswerable": result.unanswerable,
+        "table_version": result.table_version,
+        "table_versions_committed": result.commits,
+        "questions_added": result.inserted,
+        "questions_changed": result.updated,
+        "questions_removed": result.deleted,
+        "questions_gate": splits["gate"],
+        "questions_validation": splits["validation"],
+        "questions_train": splits["train"],
+        "questions_unanswerable": sum(not question.answerable for question in questions),
         "preview": _preview(table, ["question_id", "split", "question"]),
     }
 
