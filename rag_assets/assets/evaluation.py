@@ -1,7 +1,5 @@
 """The evaluation assets: the golden questions, and the report that decides whether a snapshot may be released."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from rag_assets.assets import metadata
