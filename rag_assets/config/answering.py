@@ -30,9 +30,9 @@ class RetrievalSettings(Section):
     """How passages are found; part of a release. `bench/README.md` has the measurements behind the defaults.
 
     `min_score` is in the scale of what ranks: the cosine (at most 1) with `mode: vector`, BM25 (no upper bound) with
-    `mode: text`, and from 0 to 1 with either fusion and with a reranker. `language`, `stemming` and `stop_words` are
-    built into the index: a change builds its full text part anew with the next snapshot, and earlier ones keep theirs.
-    A language without a stemmer has neither endings nor common words taken off.
+    `mode: text`, and from 0 to 1 with either fusion; a reranker comes after it. `language`, `stemming` and `stop_words`
+    are built into the index: a change builds its full text part anew with the next snapshot, and earlier ones keep
+    theirs. A language without a stemmer has neither endings nor common words taken off.
     """
 
     language: str = Field(default="en", description="ISO 639-1 code of most documents: stemmer and stop words.")
@@ -50,7 +50,10 @@ class RetrievalSettings(Section):
     reranker: Literal["none", "late_interaction"] = Field(
         default="none", description="What orders the best anew: nothing, or token vectors of all-MiniLM-L6-v2."
     )
-    rerank_candidates: int = Field(default=10, ge=1, le=100, description="How many of the best are reranked.")
+    rerank_candidates: int = Field(default=10, ge=2, le=100, description="The most of the best that are reranked.")
+    rerank_margin: float = Field(
+        default=0.2, ge=0, le=1, description="Reranked are those within this of the best score; a clear best stays."
+    )
     rerank_weight: float = Field(default=2.0, gt=0, le=100, description="Of the reranker; the fused score has 1.")
     candidates: int = Field(
         default=100, ge=1, le=1_000, description="Rows taken from each side before fusion; as many as `k` at least."

@@ -54,11 +54,12 @@ def search(
     where = row_filter(sources, denied_here(handle, denied_documents), denied_sources)
     found = find_candidates(handle, unit=unit, terms=terms, where=where, settings=settings)
     scores = _scores(found, unit, terms, settings)
-    if settings.reranker != "none":
-        scores = _reranked(found, scores, query, reranker, settings)
     # A cosine may be below 0: no limit is not a limit of 0.
     least = settings.min_score or float("-inf")
-    best = [chunk_id for chunk_id in ranked(scores)[: settings.k] if scores[chunk_id] >= least]
+    scores = {chunk_id: score for chunk_id, score in scores.items() if score >= least}
+    if settings.reranker != "none":
+        scores = _reranked(found, scores, query, reranker, settings)
+    best = ranked(scores)[: settings.k]
     cosines = {} if unit is None else found.cosines(unit)
     return [
         hit_of(
@@ -114,14 +115,7 @@ def _reranked(
         # BM25 has no scale of its own; in proportion to the query's best it is in [0, 1], like the reranker's scores.
         best = max(scores.values(), default=0.0) or 1.0
         scores = {chunk_id: score / best for chunk_id, score in scores.items()}
-    return reranked(
-        scores,
-        query[:SCANNED_CHARACTERS_MAX],
-        found.bodies,
-        reranker,
-        candidates=settings.rerank_candidates,
-        weight=settings.rerank_weight,
-    )
+    return reranked(scores, query[:SCANNED_CHARACTERS_MAX], found.bodies, reranker, settings)
 
 
 def _rows(handle: LanceTable, row_ids: dict[str, int]) -> list[dict[str, Any]]:

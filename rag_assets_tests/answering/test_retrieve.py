@@ -141,7 +141,9 @@ def test_a_revocation_on_a_long_list_holds_from_the_next_question_on(retriever: 
 def test_the_late_interaction_of_the_best_counts_in_every_mode(retriever: Retriever, mode: str) -> None:
     question = "What does the gateway answer when a service hangs?"
     plain = changed(retriever, mode=mode).retrieve(question, k=100)
-    reranking = changed(retriever, mode=mode, reranker="late_interaction", rerank_candidates=2, rerank_weight=1.0)
+    reranking = changed(
+        retriever, mode=mode, reranker="late_interaction", rerank_candidates=2, rerank_margin=1.0, rerank_weight=1.0
+    )
     hits = reranking.retrieve(question, k=100)
     assert hits == reranking.retrieve(question, k=100)
     assert {hit.chunk_id for hit in hits[:2]} == {hit.chunk_id for hit in plain[:2]}

@@ -244,7 +244,9 @@ def test_as_many_passages_as_k_come_back_however_few_candidates_are_asked_for(in
     for changes in ({}, {"fusion": "rrf"}, {"mode": "text"}, {"mode": "vector"}):
         asked = settings(k=50, candidates=1, **changes)
         assert len(search(handle, query="water", vector=axis(0), settings=asked)) == 50
-        reranking = asked.model_copy(update={"reranker": "late_interaction", "rerank_candidates": 5})
+        reranking = asked.model_copy(
+            update={"reranker": "late_interaction", "rerank_candidates": 5, "rerank_margin": 1.0}
+        )
         hits = search(handle, query="water", vector=axis(0), settings=reranking, reranker=reads_last_first)
         assert names(hits)[:6] == ["04", "03", "02", "01", "00", "05"]
         assert len(hits) == 50
@@ -272,14 +274,12 @@ def test_a_reranker_that_is_set_and_not_given_is_an_error(handle):
         ({"fusion": "rrf"}, 1.0),
         ({"mode": "vector"}, 1.0),
         ({"mode": "text"}, None),
-        ({"mode": "text", "reranker": "late_interaction"}, 1.0),
     ],
 )
 def test_min_score_is_in_the_scale_of_what_ranks(handle, changes, highest):
     def found(**more: Any) -> list[Hit]:
-        return search(
-            handle, query="pump", vector=axis(0), settings=settings(**changes, **more), reranker=reads_last_first
-        )
+        asked = settings(**changes, **more)
+        return search(handle, query="the pump and the water", vector=axis(0), settings=asked, reranker=reads_last_first)
 
     every = found()
     best = every[0]
@@ -290,6 +290,10 @@ def test_min_score_is_in_the_scale_of_what_ranks(handle, changes, highest):
         assert best.score == pytest.approx(best.vector_score)
     assert found(min_score=best.score) == [hit for hit in every if hit.score == best.score]
     assert found(min_score=best.score * 1.01) == []
+    # A reranker comes after it, and brings nothing back.
+    kept = [hit.chunk_id for hit in every if hit.score >= every[1].score]
+    reranking = found(min_score=every[1].score, reranker="late_interaction", rerank_margin=1.0)
+    assert sorted(hit.chunk_id for hit in reranking) == sorted(kept)
 
 
 def test_no_least_score_leaves_out_not_even_what_points_the_other_way(handle):
