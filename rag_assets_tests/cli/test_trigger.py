@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag_assets_tests.cli.command import Ran, configure, rag_assets
-from rag_assets_tests.cli.test_dev import free_port
 from rag_assets_tests.client.server import serving
+from rag_assets_tests.serving.door import free_port
 
 QUIET = '{"loggers": {"console": {"config": {"log_level": "ERROR"}}}}'
 

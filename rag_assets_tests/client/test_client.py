@@ -130,7 +130,7 @@ def test_a_wait_ends_in_time_and_the_run_goes_on(client: Client) -> None:
 
 def test_what_cannot_run_is_refused_before_anything_is_launched(client: Client) -> None:
     before = len(_with_request(client, "wrong"))
-    wrong_config = {"ops": {"nonsense": {}}}
+    wrong_config: dict[str, Any] = {"ops": {"nonsense": {}}}
     mistakes: list[tuple[type[Exception], str, str, dict[str, Any]]] = [
         (RunError, "no job 'bake'; the jobs are: .*ingest_source", "bake", {}),
         (UnknownSourceError, "no source 'gone'; it knows: poor, wiki", "ingest_source", {"source": "gone"}),

@@ -15,7 +15,7 @@ import pytest
 from rag_assets.client import Client
 from rag_assets.client.transport import Transport
 from rag_assets.errors import AccessRefusedError, ConfigurationError, RunTimeoutError, ServerError
-from rag_assets_tests.cli.test_dev import free_port
+from rag_assets_tests.serving.door import free_port
 
 LOGIN = "Basic dXNlcjpwYXNz"
 
