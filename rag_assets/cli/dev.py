@@ -127,17 +127,13 @@ def _serve(listener: socket.socket, settings: Settings, names: tuple[str, ...], 
         )  # fmt: skip
         address = listener.getsockname()[:2]
         listener.close()  # this process answers nobody
-        if ended := supervisor.wait_until(code_server.exists):
-            return ended
-        if not read_only and not supervisor.stopping:
-            supervisor.start(
-                DAEMON, "dagster._daemon", "run", "--workspace", str(workspace), "--log-level", "info"
-            )  # fmt: skip
         if ended := supervisor.wait_until(lambda: _answers(*address)):
             return ended
         if not supervisor.stopping:
             what = "Dagster's UI, read-only" if read_only else "Dagster's UI"
             typer.echo(f"{what}: {_url(*address)}  (Ctrl-C stops it)", err=True)
+        if not read_only and not supervisor.stopping:
+            supervisor.start(DAEMON, "dagster._daemon", "run", "--workspace", str(workspace))
         return supervisor.wait_until(lambda: False)
 
 

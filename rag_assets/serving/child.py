@@ -34,7 +34,10 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, args=(pipe,), name="end-with-parent", daemon=True).start()
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:  # asked to stop while it was still importing; nothing to explain
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 if __name__ == "__main__":

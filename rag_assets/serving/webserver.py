@@ -7,10 +7,13 @@ answers on. The parent opens that socket, so nobody can take the port between it
 from __future__ import annotations
 
 import argparse
+import os
 import socket
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rag_assets.serving.guard import Guard
 from rag_assets.serving.hosts import AllowedHosts
@@ -43,8 +46,11 @@ def wait_for_socket(path: Path) -> None:
 def serve(
     listener: socket.socket, instance: DagsterInstance, workspace: Path, *, code_server: Path, hosts: AllowedHosts,
     reports: Path, read_only: bool,
-) -> None:  # fmt: skip
-    """Serves until a signal arrives. The imports take as long as the code server needs to load, so they come first."""
+) -> NoReturn:  # fmt: skip
+    """Serves until a signal arrives, then ends the process.
+
+    The imports take as long as the code server needs to load, so they come first.
+    """
     import uvicorn
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -61,7 +67,11 @@ def serve(
             guard, log_level="warning", server_header=False, proxy_headers=False, ws_max_size=MAX_MESSAGE_BYTES,
             timeout_graceful_shutdown=CLOSE_SECONDS,
         )  # fmt: skip
-        uvicorn.Server(settings).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal once more when it is done
+            uvicorn.Server(settings).run(sockets=[listener])
+        # Every request is answered by now; taking Dagster's threads and its schema down takes a second for nothing.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def main() -> None:
@@ -84,13 +94,10 @@ def main() -> None:
     logging.getLogger("dagster-webserver").setLevel(logging.WARNING)
     with socket.socket(fileno=given.listener) as listener, DagsterInstance.get() as instance:
         hosts = AllowedHosts.at(listener.getsockname()[1], *given.allow_host)
-        try:
-            serve(
-                listener, instance, given.workspace, code_server=given.code_server, hosts=hosts,
-                reports=given.reports, read_only=given.read_only,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            return
+        serve(
+            listener, instance, given.workspace, code_server=given.code_server, hosts=hosts,
+            reports=given.reports, read_only=given.read_only,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,10 +69,10 @@ class Door:
         return f"{'https' if self.tls else 'http'}://{self.host}"
 
     def send(
-        self, method: str, path: str, body: str | bytes | None = None, *, also: Sequence[tuple[str, str]] = (),
+        self, method: str, path: str, body: str | bytes | None = None, *, also: str = "",
         **headers: str,
     ) -> Answer:  # fmt: skip
-        """One request with exactly these headers; `content_type` stands for `content-type`. `also` may repeat some."""
+        """One request with exactly these headers; `content_type` stands for `content-type`. `also` is a line more."""
         given = {"host": self.host, **self.headers} | {key.replace("_", "-"): value for key, value in headers.items()}
         connection: http.client.HTTPConnection = (
             http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.tls)
@@ -82,8 +82,10 @@ class Door:
         payload = body.encode() if isinstance(body, str) else body
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            for key, value in [*given.items(), *also]:
+            for key, value in given.items():
                 connection.putheader(key, value)
+            if also:
+                connection.putheader(*also.split(": "))
             if payload is not None and "transfer-encoding" not in given and "content-length" not in given:
                 connection.putheader("content-length", str(len(payload)))
             connection.endheaders(payload)
