@@ -21,6 +21,7 @@ from rag_assets.documents.model import Document, Listed
 from rag_assets.documents.parsing import parse, parser_for
 from rag_assets.errors import DocumentError, ParseError, SourceHeldError
 from rag_assets.fingerprints import data_version, document_id, fingerprint, sha256_hex
+from rag_assets.ingestion.origins import record_missing_origins, record_origins
 from rag_assets.ingestion.results import Progress, RawDocumentsResult, no_progress
 from rag_assets.ledger import Ledger
 from rag_assets.store import Table
@@ -47,13 +48,18 @@ def sync_raw_documents(
     connector: Connector,
     table: Table,
     ledger: Ledger,
+    run_id: str | None = None,
     progress: Progress = no_progress,
+    verify_contents: bool = False,
 ) -> RawDocumentsResult:
     """Brings the rows of `name` in step with what its connector lists.
 
+    With `verify_contents` every document is opened and hashed, also where its fingerprint says that it did not change.
+
     Removed documents go on the deny-list and lose their rows before anything is loaded: no search returns them from
     then on, whatever becomes of the rest, and no release takes them for present. Listing, too, is done under the
-    table's lock: of two runs at once the second sees what the first stored.
+    table's lock: of two runs at once the second sees what the first stored. The ledger keeps which bytes each version
+    of a document was, and that `run_id` brought it.
     Raises `SourceUnavailableError` when the source cannot be listed, and `SourceHeldError` when more of it vanished at
     once than `max_removed_fraction` allows and no person confirmed it; in both cases nothing is changed.
     """
@@ -68,12 +74,14 @@ def sync_raw_documents(
         tally = _Tally()
         tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
         loader = _Loader(name, source, connector, table, ledger, _settings_salt(source), stored, tally)
-        due = [item for item in listed.values() if loader.is_due(item)]
+        due = [item for item in listed.values() if verify_contents or loader.is_due(item)]
         for batch in loader.batches(due):
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
+            record_origins(batch, ledger, run_id)
             progress("documents", tally.opened, len(due))
         ledger.release_hold(name)
         _settle_failures(name, ledger, tally, listed)
+        record_missing_origins(name, table, ledger)
         return _result(name, table, tally, removed=len(removed), listed=len(listed))
 
 

@@ -80,10 +80,9 @@ class Revocations(Database):
         """The whole deny-list with its times, as one moment saw it."""
         documents, sources = denied_documents.c, denied_sources.c
         with self.reading() as connection:
-            return Denials(
-                dict(connection.execute(select(documents.document_id, documents.denied_at)).tuples().all()),
-                dict(connection.execute(select(sources.source, sources.denied_at)).tuples().all()),
-            )
+            denied = connection.execute(select(documents.document_id, documents.denied_at)).all()
+            whole = connection.execute(select(sources.source, sources.denied_at)).all()
+        return Denials({row.document_id: row.denied_at for row in denied}, {row.source: row.denied_at for row in whole})
 
     def withdraw(self, denials: Denials) -> None:
         """Takes off the deny-list what is on it since exactly these times; what was denied again since stays."""
