@@ -3,9 +3,11 @@
 import time
 
 import dagster as dg
+from pydantic import Field
 
 from rag_assets import schemas
 from rag_assets.assets import metadata
+from rag_assets.assets.external import source_updates
 from rag_assets.assets.partitions import SOURCES
 from rag_assets.assets.progress import log_progress
 from rag_assets.ingestion import (
@@ -35,7 +37,18 @@ OWNERS = ["team:knowledge"]
 RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
 
+class RawDocumentsConfig(dg.Config):
+    """How the documents of a source are looked at."""
+
+    verify_contents: bool = Field(
+        default=False,
+        description="Open and hash every file, also those whose size, times and inode are unchanged. The watch asks "
+        "for it every automation.verify_days.",
+    )
+
+
 @dg.asset(
+    deps=[source_updates],
     partitions_def=SOURCES,
     group_name=GROUP,
     kinds={"lancedb"},
@@ -44,7 +57,9 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, j
     retry_policy=RETRY,
     metadata={"dagster/column_schema": metadata.column_schema(schemas.RAW_DOCUMENTS)},
 )
-def raw_documents(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
+def raw_documents(
+    context: dg.AssetExecutionContext, config: RawDocumentsConfig, project: ProjectResource
+) -> dg.MaterializeResult[None]:
     """The documents of one source, parsed into text and blocks.
 
     Files whose size, times and inode are unchanged are not opened. A file that cannot be read keeps its previous rows

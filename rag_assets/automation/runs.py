@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from rag_assets.assets.metadata import numbers
+from rag_assets.automation.failures import failure_in
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -94,26 +95,5 @@ def run_job(
         for event in result.all_events
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None
     }
-    return RunOutcome(label, result.run_id, result.success, _first_error(result), seconds, materialized)
-
-
-def _first_error(result: dg.ExecuteInProcessResult) -> str | None:
-    """The sentence of the first failure: of a blocking check, its description; of a step, the failure's own."""
-    for event in result.all_events:
-        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            evaluation = event.asset_check_evaluation_data
-            if evaluation.blocking and not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-                return f"The check {evaluation.check_name!r} failed: {evaluation.description}"
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            if failure.user_failure_data and failure.user_failure_data.description:
-                return str(failure.user_failure_data.description)
-            return _innermost(failure.error) if failure.error else f"Step {event.step_key} failed."
-    return None
-
-
-def _innermost(error: Any) -> str:
-    """The message of the error at the bottom: what is above it only says that retries were used up."""
-    while error.cause is not None:
-        error = error.cause
-    return str(error.message).strip()
+    failure = failure_in(result.all_events)
+    return RunOutcome(label, result.run_id, result.success, failure.error if failure else None, seconds, materialized)

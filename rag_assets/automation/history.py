@@ -1,0 +1,113 @@
+"""What the instance knows of runs: which are under way, and which ended since it was last asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+INGEST_SOURCE = "ingest_source"
+RELEASE_INDEX = "release_index"
+REFRESH_ALL = "refresh_all"
+PARTITION_TAG = "dagster/partition"
+SENSOR_TAG = "dagster/sensor_name"
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+OVERLAP = timedelta(seconds=60)
+"""Runs of several processes may become visible a little out of the order of their times."""
+RUNS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """`sources` whose ingestion is queued or runs; whether `refresh_all` does, and whether a release does."""
+
+    sources: frozenset[str]
+    refreshing: bool
+    releasing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that ended, in whatever way."""
+
+    run_id: str
+    status: dg.DagsterRunStatus
+    tags: Mapping[str, str]
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """An ingestion of one source that ended."""
+
+    run_id: str
+    source: str
+    succeeded: bool
+    ended_at: datetime
+
+
+def under_way(instance: dg.DagsterInstance) -> UnderWay:
+    """What is queued or runs now."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    return UnderWay(
+        sources=frozenset(run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags),
+        refreshing=any(run.job_name == REFRESH_ALL for run in runs),
+        releasing=any(run.job_name == RELEASE_INDEX for run in runs),
+    )
+
+
+def ended_since(instance: dg.DagsterInstance, since: datetime, known: Collection[str]) -> list[EndedRun]:
+    """Ingestions that succeeded or failed after `since`, oldest first, but those whose ids `known` has."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    records = instance.get_run_records(
+        dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ended, updated_after=since - OVERLAP),
+        limit=RUNS_AT_ONCE + len(known),
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    return [
+        EndedRun(
+            record.dagster_run.run_id,
+            record.dagster_run.tags[PARTITION_TAG],
+            record.dagster_run.status == dg.DagsterRunStatus.SUCCESS,
+            _utc(record.update_timestamp),
+        )
+        for record in records
+        if record.dagster_run.run_id not in known and PARTITION_TAG in record.dagster_run.tags
+    ]
+
+
+def last_ingestion_ended_at(instance: dg.DagsterInstance) -> datetime | None:
+    """When the ingestion that ended last ended; None when none ever did."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    records = instance.get_run_records(
+        dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ended), limit=1, order_by="update_timestamp"
+    )
+    return _utc(records[0].update_timestamp) if records else None
+
+
+def newest_ended(instance: dg.DagsterInstance, job: str, *, sensor: str, limit: int) -> list[Ended]:
+    """The runs of `job` that `sensor` launched and that ended, newest first."""
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    filters = dg.RunsFilter(job_name=job, statuses=ended, tags={SENSOR_TAG: sensor})
+    return [
+        Ended(
+            record.dagster_run.run_id,
+            record.dagster_run.status,
+            record.dagster_run.tags,
+            _utc(record.update_timestamp),
+        )
+        for record in instance.get_run_records(filters, limit=limit)
+    ]
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
