@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PREFIX = "/reports/"
+INDEX = "index.html"
 # A report quotes documents. What a document smuggles into one can neither run nor call anyone.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -20,7 +21,7 @@ class Reports:
     """An ASGI application around another one: it answers what lies below `/reports/` from files in `folder`.
 
     `folder` may appear later. Nothing outside it is served, be it named by `..`, by an absolute path or by a link;
-    a folder in it is not listed.
+    a folder is not listed, and `/reports/` itself is the page of all reports.
     """
 
     def __init__(self, app: ASGIApp, folder: Path) -> None:
@@ -33,8 +34,8 @@ class Reports:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await self.app(scope, receive, send)
             return
-        name = scope["path"].removeprefix(PREFIX)
-        if not name or "\0" in name or not self._inside(name):
+        name = scope["path"].removeprefix(PREFIX) or INDEX
+        if "\0" in name or not self._inside(name):
             missing = JSONResponse({"error": {"problem": "There is no such report.", "fix": ""}}, status_code=404)
             await missing(scope, receive, send)
             return

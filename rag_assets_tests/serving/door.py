@@ -126,9 +126,12 @@ class Door:
             return refused.response.status_code
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen[bytes]:
-    """`rag-assets dev` in `folder`, as the leader of a session; what it says goes to `folder/log`."""
-    environment = {key: value for key, value in os.environ.items() if key not in FORGOTTEN}
+def start(folder: Path, *options: str, **also: str) -> subprocess.Popen[bytes]:
+    """`rag-assets dev` in `folder`, as the leader of a session; what it says goes to `folder/log`.
+
+    `also` are variables for its environment.
+    """
+    environment = {key: value for key, value in os.environ.items() if key not in FORGOTTEN} | also
     with (folder / "log").open("w") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "rag_assets.cli.main", "dev", *options],
@@ -149,10 +152,10 @@ def await_line(process: subprocess.Popen[bytes], folder: Path, text: str) -> str
 
 
 @contextmanager
-def running_door(folder: Path, *options: str) -> Iterator[Door]:
+def running_door(folder: Path, *options: str, **also: str) -> Iterator[Door]:
     """A started `rag-assets dev` that answers, stopped at the end as by Ctrl-C."""
     port = free_port()
-    process = start(folder, "--port", str(port), *options)
+    process = start(folder, "--port", str(port), *options, **also)
     try:
         await_line(process, folder, f"http://127.0.0.1:{port}")
         yield Door(port, log=folder / "log")

@@ -50,6 +50,11 @@ def test_nothing_else_is_served(door: Door, path: str) -> None:
     assert SECRET not in answer.body
 
 
+def test_the_page_of_all_reports(door: Door, data: Path) -> None:
+    (data / "reports/index.html").write_text("<h1>All</h1>")
+    assert door.send("GET", "/reports/").body == "<h1>All</h1>"
+
+
 def test_a_report_is_only_read(door: Door) -> None:
     for method in ("POST", "PUT", "DELETE"):
         assert door.send(method, "/reports/evaluation/one.html", b"x").status == 405

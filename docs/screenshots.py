@@ -1,0 +1,151 @@
+"""Takes the pictures of the documentation: `python docs/screenshots.py`, into `docs/images/`. Needs Chromium.
+
+Ingests the examples into a temporary folder, evaluates and releases them, and opens `rag-assets dev` on it in a
+headless browser. A page whose asset does not exist is left out and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from rag_assets_tests.browser import Page, browser_page  # noqa: E402
+from rag_assets_tests.serving.door import Door, running_door  # noqa: E402
+
+IMAGES = Path(__file__).parent / "images"
+WIDTH, HEIGHT = 1600, 1000
+MAX_BYTES = 250_000
+SETTLE_SECONDS = 4.0
+"""For what a page loads after its first words: plots, states of checks, the layout of a graph."""
+GROUP = "/locations/rag_assets/asset-groups"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture: `name`.png of `path`, once the page shows all of `shows`.
+
+    `needs` names assets without which there is nothing to see; `clicks` are the words of buttons to press first.
+    """
+
+    name: str
+    path: str
+    shows: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    clicks: tuple[str, ...] = ()
+    height: int = HEIGHT
+
+
+SHOTS = (
+    Shot("lineage", "/asset-groups", ("ingestion",), height=900),
+    Shot("ingestion-group", f"{GROUP}/ingestion/lineage", ("raw_documents", "vector_index"), height=760),
+    Shot("vector-index", "/assets/vector_index?view=partitions", ("handbook",), ("vector_index",)),
+    Shot("vector-index-plots", "/assets/vector_index?view=plots", ("vector_index",), ("vector_index",)),
+    Shot("index-snapshot", "/assets/index_snapshot", ("index_snapshot", "Metadata"), ("index_snapshot",), height=1400),
+    Shot("eval-report", "/assets/eval_report", ("eval_report", "Metadata"), ("eval_report",), height=1800),
+    Shot("release", "/assets/release", ("release", "Metadata"), ("release",), height=1400),
+    Shot("checks", "/assets/raw_documents?view=checks", ("raw_documents",), ("raw_documents",)),
+    Shot("jobs", "/jobs", ("ingest_source",), height=760),
+    Shot("automation", "/automation", ("rag_assets",), height=900),
+    Shot("runs", "/runs", ("Success",), height=900),
+)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The repository's own configuration, with everything it writes in `folder`."""
+    return {
+        "RAG_ASSETS__DATA_DIR": str(folder / "data"),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "RAG_ASSETS_CONFIG": str(ROOT / "rag_assets.yaml"),
+    }
+
+
+def ingest(folder: Path) -> None:
+    """Ingests and releases the examples."""
+    started = [sys.executable, "-m", "rag_assets.cli.main", "ingest", "--all"]
+    subprocess.run(started, cwd=folder, env=os.environ | environment(folder), check=True)  # noqa: S603
+
+
+def assets(door: Door) -> set[str]:
+    """The assets of the code location."""
+    nodes = door.graphql("{ assetNodes { assetKey { path } } }").json["data"]["assetNodes"]
+    return {"/".join(node["assetKey"]["path"]) for node in nodes}
+
+
+def take(door: Door, shot: Shot) -> None:
+    """Opens the page, and writes its picture."""
+    with browser_page(width=WIDTH, height=shot.height) as page:
+        page.open(door.url + shot.path)
+        page.wait_for(*shot.shows)
+        page.settle(SETTLE_SECONDS)
+        for text in shot.clicks:
+            page.click(text)
+            page.settle(1.0)
+        write(page, IMAGES / f"{shot.name}.png")
+        for refusal in page.refused:
+            typer.echo(f"  refused: {refusal}")
+
+
+def write(page: Page, file: Path) -> None:
+    """The picture with a palette of 256 colours, or fewer until it is small enough."""
+    from PIL import Image
+
+    with tempfile.NamedTemporaryFile(suffix=".png") as raw:
+        page.picture(Path(raw.name))
+        whole = Image.open(raw.name).convert("RGB")
+    for colors in (256, 128, 64, 32):
+        packed = io.BytesIO()
+        whole.quantize(colors, dither=Image.Dither.NONE).save(packed, "png", optimize=True)
+        if packed.tell() <= MAX_BYTES:
+            break
+    file.write_bytes(packed.getvalue())
+    typer.echo(f"  {file.relative_to(ROOT)} {packed.tell() // 1000} KB, {colors} colours")
+
+
+def reports(folder: Path) -> Iterator[Shot]:
+    """The newest report, and the page of all of them."""
+    root = folder / "data/reports"
+    written = sorted((file for file in root.glob("*/*.html")), key=lambda file: file.stat().st_mtime)
+    if written:
+        yield Shot("report", f"/reports/{written[-1].relative_to(root).as_posix()}", (), height=2000)
+    if (root / "index.html").is_file():
+        yield Shot("reports", "/reports/index.html", (), height=600)
+
+
+def main() -> None:
+    """Takes all pictures, or those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="only these pictures")
+    parser.add_argument("--keep", type=Path, help="a folder to ingest into, used again when it is there")
+    given = parser.parse_args()
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        fresh = not (folder / "data").exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            ingest(folder)
+        with running_door(folder, **environment(folder)) as door:
+            present = assets(door)
+            for shot in (*SHOTS, *reports(folder)):
+                if given.names and shot.name not in given.names:
+                    continue
+                if missing := set(shot.needs) - present:
+                    typer.echo(f"{shot.name}: left out, for there is no {', '.join(sorted(missing))}")
+                    continue
+                take(door, shot)
+
+
+if __name__ == "__main__":
+    main()
