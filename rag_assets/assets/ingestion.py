@@ -10,6 +10,7 @@ from rag_assets.assets import metadata
 from rag_assets.assets.external import source_updates
 from rag_assets.assets.partitions import SOURCES
 from rag_assets.assets.progress import log_progress
+from rag_assets.assets.stage_runs import record_run
 from rag_assets.ingestion import (
     chunks_version,
     embeddings_version,
@@ -75,8 +76,10 @@ def raw_documents(
             connector=opened.connector(name),
             table=table,
             ledger=opened.ledger,
+            run_id=context.run.run_id,
             progress=log_progress(context),
         )
+        record_run(context, opened, result.data_version, result.table_version)
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version), metadata=metadata.of_raw_documents(result, table)
@@ -122,6 +125,7 @@ def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
                 price_per_million_usd=embedder.price_per_million_usd,
                 ledger=opened.ledger,
             )
+        record_run(context, opened, result.data_version, result.table_version)
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version),
@@ -181,6 +185,7 @@ def embeddings(
             dimension=space.dimension,
             ledger=opened.ledger,
         )
+        record_run(context, opened, result.data_version, result.table_version)
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version),
@@ -217,6 +222,7 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
             name, chunks=chunk_table, embeddings=vectors, index=table, progress=log_progress(context)
         )
         judge_index(name, chunked, chunks=chunk_table, index=table, ledger=opened.ledger)
+        record_run(context, opened, result.data_version, result.table_version)
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version),

@@ -5,6 +5,7 @@ import dagster as dg
 from rag_assets.assets import metadata
 from rag_assets.assets.evaluation import eval_report
 from rag_assets.assets.snapshot import GROUP, OWNERS, candidate_content, index_snapshot
+from rag_assets.assets.stage_runs import record_run
 from rag_assets.releasing import make_release
 from rag_assets.resources.project import ProjectResource
 
@@ -37,6 +38,7 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
             sources=opened.source_names,
             served_by=f"run {context.run.run_id}",
         )
+        record_run(context, opened, result.release.release_id)
         if result.retracted:
             context.log.warning(f"{result.release.release_id} was rolled back by a person and does not serve again.")
         return dg.MaterializeResult(

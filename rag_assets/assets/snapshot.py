@@ -5,6 +5,7 @@ import dagster as dg
 from rag_assets.assets import metadata
 from rag_assets.assets.ingestion import vector_index
 from rag_assets.assets.partitions import sync_partitions
+from rag_assets.assets.stage_runs import record_run
 from rag_assets.project import Project
 from rag_assets.releasing import ReleaseContent, SnapshotResult, candidate, take_snapshot
 from rag_assets.resources.project import ProjectResource
@@ -29,6 +30,7 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
     with project.open() as opened:
         sync_partitions(context.instance, opened)
         result = snapshot_of(opened)
+        record_run(context, opened, result.snapshot_id, result.version)
         if result.behind:
             context.log.warning(f"Behind their newest documents, previous rows kept: {', '.join(result.behind)}")
         return dg.MaterializeResult(
