@@ -52,7 +52,7 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True)
 class PromptChange:
-    """A template that changed, as a unified diff."""
+    """A template that changed, as a unified diff without its two lines of file names."""
 
     name: str
     diff: str
@@ -222,9 +222,7 @@ def _prompt_changes(before: ReleaseContent, after: ReleaseContent) -> Iterator[P
     for name, old in asdict(before.prompts).items():
         new = getattr(after.prompts, name)
         if new != old:
-            lines = list(
-                unified_diff(old.splitlines(), new.splitlines(), "before", "after", n=CONTEXT_LINES, lineterm="")
-            )
+            lines = list(unified_diff(old.splitlines(), new.splitlines(), n=CONTEXT_LINES, lineterm=""))[2:]
             left_out = len(lines) - DIFF_LINES
             shown = lines[:DIFF_LINES] + ([f"… {left_out} more lines"] if left_out > 0 else [])
             yield PromptChange(name, "\n".join(shown))

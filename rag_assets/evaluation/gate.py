@@ -86,7 +86,7 @@ def _orphans(evaluation: Evaluation, settings: EvaluationSettings) -> _Rule:
     return _Rule(
         rule="orphaned",
         passed=passed,
-        text=f"{len(evaluation.orphaned)} of {total} questions lost their expected documents; at most "
+        text=f"{len(evaluation.orphaned)} of {_counted(total)} lost their expected documents; at most "
         f"{settings.max_orphaned_fraction:.0%} may",
         values={"value": fraction, "limit": settings.max_orphaned_fraction, "n": total},
         questions=[]
@@ -167,7 +167,7 @@ def _regression(evaluation: Evaluation, baseline: Baseline, settings: Evaluation
 def _regression_text(found: PairedDifference, metric: str, against: str) -> str:
     low, high = found.ci95
     figures = (
-        f"{found.difference:+.3f} over {found.n} questions, 95 % interval {low:+.3f} to {high:+.3f}, "
+        f"{found.difference:+.3f} over {_counted(found.n)}, 95 % interval {low:+.3f} to {high:+.3f}, "
         f"p = {found.p_worse:.2g}"
     )
     if found.worse:
@@ -182,8 +182,8 @@ def _warnings(evaluation: Evaluation, rules: Sequence[_Rule], settings: Evaluati
     n = metric.n if metric else 0
     if n < settings.questions_enough:
         warnings.append(
-            f"only {n} questions measure {settings.primary_metric}; with fewer than {settings.questions_enough} "
-            "the figures tell little"
+            f"{settings.primary_metric} is measured by {_counted(n)} only; with fewer than "
+            f"{settings.questions_enough} the figures tell little"
         )
     for rule in rules:
         if rule.rule != "regression":
@@ -192,14 +192,14 @@ def _warnings(evaluation: Evaluation, rules: Sequence[_Rule], settings: Evaluati
             warnings.append(rule.text)
         elif rule.values["n"] < settings.questions_enough:
             warnings.append(
-                f"only {rule.values['n']} questions compare with {rule.values['name']} {rule.values['against']}: a "
+                f"{rule.values['name']} {rule.values['against']} is compared by {_counted(rule.values['n'])} only: a "
                 f"loss below {rule.values['detectable_effect']:.3f} can go unnoticed"
             )
     if evaluation.orphaned:
-        warnings.append(f"{len(evaluation.orphaned)} questions lost their expected documents and count in no metric")
+        warnings.append(f"left out, for their expected documents are gone: {_counted(len(evaluation.orphaned))}")
     errors = sum(1 for item in evaluation.items if item.error)
     if errors:
-        warnings.append(f"{errors} questions ended in an error and count 0")
+        warnings.append(f"ended in an error and counted as 0: {_counted(errors)}")
     return warnings
 
 
@@ -209,7 +209,7 @@ def _passing(evaluation: Evaluation, rules: Sequence[_Rule], settings: Evaluatio
         return "; ".join(compared)
     metric = evaluation.metrics.get(settings.primary_metric)
     if metric is None or metric.value is None:
-        return f"{len(evaluation.items)} questions, none of which measures {settings.primary_metric}"
+        return f"no question measures {settings.primary_metric}"
     minima = "every minimum is reached" if settings.minima else "no minimum is configured"
     return (
         f"{settings.primary_metric} is {metric.value:.3f} over {metric.n} questions; {minima}; nothing to compare with"
@@ -228,6 +228,7 @@ def _details(
     broke = [question["question_id"] for rule in rules if not rule.passed for question in rule.questions]
     return {
         "primary_metric": settings.primary_metric,
+        "bootstrap_samples": settings.bootstrap_samples,
         "value": metric.value if metric else None,
         "n": metric.n if metric else 0,
         "against": [one.release_id for one in baselines],
@@ -241,6 +242,10 @@ def _details(
         ][:LISTED_QUESTIONS],
         "warnings": list(warnings),
     }
+
+
+def _counted(questions: int) -> str:
+    return f"{questions:,} question{'' if questions == 1 else 's'}"
 
 
 def _cut(text: str) -> str:

@@ -42,6 +42,8 @@ class Review:
     changes: Changes
     verdict: GateVerdict
     report: ReportPaths
+    questions: tuple[GoldenQuestion, ...]
+    history: tuple[EvaluationRow, ...]
 
 
 def reports_folder(project: Project) -> Path:
@@ -102,6 +104,7 @@ def review(
             "question_hashes": [item.question_hash for item in evaluation.items],
         },
     )
+    history = _history(project, row)
     report = write_report(
         reports_folder(project) / evaluation.evaluation_id,
         evaluation,
@@ -109,7 +112,7 @@ def review(
         verdict=verdict,
         baselines=baselines,
         changes=made_of,
-        history=_history(project, row),
+        history=history,
         questions=questions,
     )
     ledger.set_report(evaluation.evaluation_id, evaluation.evaluation_id)
@@ -119,7 +122,9 @@ def review(
         newest = ledger.verdict(QUALITY, subject)
         if newest is None or newest.passed != verdict.passed or newest.details != said:
             ledger.record_verdict(QUALITY, subject, verdict.passed, said)
-    return Review(content, evaluation, tuple(baselines), skipped, made_of, verdict, report)
+    return Review(
+        content, evaluation, tuple(baselines), skipped, made_of, verdict, report, tuple(questions), tuple(history)
+    )
 
 
 def _baselines(

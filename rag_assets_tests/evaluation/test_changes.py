@@ -17,7 +17,7 @@ from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings
 from rag_assets.evaluation.changes import NAMED_DOCUMENTS, DocumentChange, SourceChange, changes
 from rag_assets.fingerprints import document_id
 from rag_assets.ledger import DocumentVersion, Ledger
-from rag_assets.ledger.tables import utc_now
+from rag_assets.ledger.columns import utc_now
 from rag_assets.prompts import Prompts
 from rag_assets.releasing import ReleaseContent
 from rag_assets.store import Store
@@ -155,7 +155,7 @@ def test_settings_models_and_prompts_are_told_one_by_one(place: Place) -> None:
     }
     [prompt] = found.prompts
     assert prompt.name == "system"
-    assert prompt.diff.splitlines()[3:] == [" Answer.", "-Be brief.", "+Be exact."]
+    assert prompt.diff.splitlines()[1:] == [" Answer.", "-Be brief.", "+Be exact."]
     assert "retrieval k: 5 → 8" in found.sentences
 
 

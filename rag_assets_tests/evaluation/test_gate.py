@@ -111,7 +111,7 @@ def test_several_baselines_share_the_rate_and_one_chosen_among_many_has_less() -
 def test_few_questions_are_a_warning_and_no_failure() -> None:
     verdict = judge(scored([1.0] * 12), serving([1.0] * 12))
     assert verdict.passed
-    assert any("only 12 questions compare with serving" in one for one in verdict.details["warnings"])
+    assert any("is compared by 12 questions only" in one for one in verdict.details["warnings"])
     assert not judge(scored([1.0] * 60), serving([1.0] * 60)).details["warnings"]
 
 
@@ -126,7 +126,7 @@ def test_errors_are_listed() -> None:
     broken = item("q1", {"mrr_at_10": 0.0}, error="The model did not answer.")
     verdict = judge(evaluation([broken, item("q2", {"mrr_at_10": 1.0})]))
     assert verdict.details["errors"][0]["error"] == "The model did not answer."
-    assert "1 questions ended in an error and count 0" in verdict.details["warnings"]
+    assert "ended in an error and counted as 0: 1 question" in verdict.details["warnings"]
 
 
 def test_details_are_plain_json_and_equal_input_gives_equal_details() -> None:
