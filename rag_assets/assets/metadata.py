@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from rag_assets import schemas
+from rag_assets.assets import column_lineage
 from rag_assets.ingestion import ChunksResult, EmbeddingsResult, IndexResult, RawDocumentsResult
 from rag_assets.releasing import ReleaseResult, SnapshotResult
 from rag_assets.store import IndexTable, Table
@@ -61,6 +62,7 @@ def of_chunks(result: ChunksResult, table: Table, *, budget_tokens: int, estimat
     """Metadata of `chunks`."""
     return {
         **_table(table, result.rows, result.table_version, result.commits),
+        **column_lineage.column_lineage(column_lineage.CHUNKS),
         "why": result.why,
         "chunks_added": result.added,
         "chunks_removed": result.removed,
@@ -81,6 +83,7 @@ def of_embeddings(result: EmbeddingsResult, table: Table, space: str, seconds: f
     return {
         **_table(table, result.rows, result.table_version, result.commits),
         "dagster/column_schema": column_schema(table.schema),
+        **column_lineage.column_lineage(column_lineage.EMBEDDINGS),
         "why": result.why,
         "embedding_space": space,
         "texts_embedded": result.embedded,
@@ -98,6 +101,7 @@ def of_vector_index(result: IndexResult, table: IndexTable, generation: str) -> 
     return {
         **_table(table, result.rows, result.table_version, result.commits),
         "dagster/column_schema": column_schema(table.schema),
+        **column_lineage.column_lineage(column_lineage.VECTOR_INDEX),
         "why": result.why,
         "generation": generation,
         "documents": result.documents,

@@ -5,7 +5,7 @@ import dagster as dg
 from rag_assets.assets import metadata
 from rag_assets.assets.evaluation import eval_report
 from rag_assets.assets.snapshot import GROUP, OWNERS, candidate_content, index_snapshot
-from rag_assets.assets.stage_runs import record_run
+from rag_assets.assets.stage_runs import links_of_release, record_run
 from rag_assets.releasing import make_release
 from rag_assets.resources.project import ProjectResource
 
@@ -42,5 +42,6 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
         if result.retracted:
             context.log.warning(f"{result.release.release_id} was rolled back by a person and does not serve again.")
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(result.release.release_id), metadata=metadata.of_release(result)
+            data_version=dg.DataVersion(result.release.release_id),
+            metadata=metadata.of_release(result) | links_of_release(opened, result.release.snapshot_id),
         )

@@ -5,7 +5,7 @@ import dagster as dg
 from rag_assets.assets import metadata
 from rag_assets.assets.ingestion import vector_index
 from rag_assets.assets.partitions import sync_partitions
-from rag_assets.assets.stage_runs import record_run
+from rag_assets.assets.stage_runs import links_of_snapshot, record_run
 from rag_assets.project import Project
 from rag_assets.releasing import ReleaseContent, SnapshotResult, candidate, take_snapshot
 from rag_assets.resources.project import ProjectResource
@@ -34,7 +34,9 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
         if result.behind:
             context.log.warning(f"Behind their newest documents, previous rows kept: {', '.join(result.behind)}")
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(result.snapshot_id), metadata=metadata.of_index_snapshot(result)
+            data_version=dg.DataVersion(result.snapshot_id),
+            metadata=metadata.of_index_snapshot(result)
+            | links_of_snapshot(opened, opened.snapshot(result.snapshot_id)),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from rag_assets.ledger import Snapshot
 from rag_assets.project import Project
 
 
@@ -18,3 +19,23 @@ def record_run(
         run_id=context.run.run_id,
         table_version=table_version,
     )
+
+
+def links_of_snapshot(project: Project, snapshot: Snapshot) -> dict[str, dg.MetadataValue]:
+    """Links from a snapshot to the runs that brought its sources into the index, as far as they are known."""
+    lines = []
+    for name, version in snapshot.sources.items():
+        known = project.ledger.stage_runs("vector_index", name)
+        run = next((one.run_id for one in known if one.data_version == version and one.run_id), None)
+        lines.append(f"| {name} | {f'[{run[:8]}](/runs/{run})' if run else 'not recorded'} |")
+    return {"source_runs": dg.MetadataValue.md("\n".join(["| source | run |", "| --- | --- |", *lines]))}
+
+
+def links_of_release(project: Project, snapshot_id: str) -> dict[str, dg.MetadataValue]:
+    """Links from a release to its snapshot: the asset, and the run that took it, as far as that is known."""
+    known = project.ledger.stage_runs("index_snapshot", "")
+    run = next((one.run_id for one in reversed(known) if one.data_version == snapshot_id and one.run_id), None)
+    return {
+        "snapshot_asset": dg.MetadataValue.asset(dg.AssetKey("index_snapshot")),
+        **({"snapshot_run": dg.MetadataValue.dagster_run(run)} if run else {}),
+    }
