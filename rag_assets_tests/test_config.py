@@ -100,6 +100,8 @@ def test_an_empty_section_means_its_defaults(file: Path):
         ("retrieval:\n  vector_weight: 1.5\n", "'retrieval.vector_weight' is wrong", "Mend"),
         ("sources:\n  Hand Book:\n    path: a\n", "'Hand Book' is not a source name", "Mend"),
         ("chunking:\n  max_tokens: 20\n  overlap_tokens: 15\n", "at most half", "Mend"),
+        ("retrieval:\n  min_score: 1.5\n", "min_score is above 1, and no passage scores more with mode hybrid", "Mend"),
+        ("retrieval:\n  reranker: cohere\n", "'retrieval.reranker' is wrong", "Mend"),
         ("models:\n  chat:\n    provider: nobody\n", "'nobody' is not declared; known providers: embedded", "Mend"),
         ("version: 2\n", "'version' is wrong", "Mend"),
         ("sources: {a: d}\n", "'sources.a' is wrong: it must hold keys and values (found 'd')", "Mend"),

@@ -72,6 +72,12 @@ class RetrievalSettings(Section):
     def _language(cls, code: str) -> str | None:
         return checked_language(code)
 
+    @model_validator(mode="after")
+    def _reachable_score(self) -> RetrievalSettings:
+        if self.min_score > 1 and self.mode != "text":
+            raise ValueError(f"min_score is above 1, and no passage scores more with mode {self.mode}")
+        return self
+
 
 class AnsweringSettings(Section):
     """How an answer is made from passages; part of a release."""
