@@ -13,6 +13,7 @@ RELEASE_INDEX = "release_index"
 REFRESH_ALL = "refresh_all"
 PARTITION_TAG = "dagster/partition"
 SENSOR_TAG = "dagster/sensor_name"
+SCHEDULE_TAG = "dagster/schedule_name"
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -78,7 +79,7 @@ def ended_since(instance: dg.DagsterInstance, since: datetime, known: Collection
             record.dagster_run.run_id,
             record.dagster_run.tags[PARTITION_TAG],
             record.dagster_run.status == dg.DagsterRunStatus.SUCCESS,
-            _utc(record.update_timestamp),
+            as_utc(record.update_timestamp),
         )
         for record in records
         if record.dagster_run.run_id not in known and PARTITION_TAG in record.dagster_run.tags
@@ -91,7 +92,7 @@ def last_ingestion_ended_at(instance: dg.DagsterInstance) -> datetime | None:
     records = instance.get_run_records(
         dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ended), limit=1, order_by="update_timestamp"
     )
-    return _utc(records[0].update_timestamp) if records else None
+    return as_utc(records[0].update_timestamp) if records else None
 
 
 def newest_ended(instance: dg.DagsterInstance, job: str, *, sensor: str, limit: int) -> list[Ended]:
@@ -103,11 +104,19 @@ def newest_ended(instance: dg.DagsterInstance, job: str, *, sensor: str, limit: 
             record.dagster_run.run_id,
             record.dagster_run.status,
             record.dagster_run.tags,
-            _utc(record.update_timestamp),
+            as_utc(record.update_timestamp),
         )
         for record in instance.get_run_records(filters, limit=limit)
     ]
 
 
-def _utc(time: datetime) -> datetime:
+def newest_tag(instance: dg.DagsterInstance, tag: str, *, schedule: str, source: str | None) -> str | None:
+    """The value of `tag` on the newest run that `schedule` launched, of `source` if one is given."""
+    tags = {SCHEDULE_TAG: schedule, **({PARTITION_TAG: source} if source else {})}
+    newest = instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
+    return newest[0].tags.get(tag) if newest else None
+
+
+def as_utc(time: datetime) -> datetime:
+    """`time` in UTC; without a zone it is taken to be in UTC already, as Dagster keeps it."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
+from rag_assets.assets.maintenance import maintenance
+from rag_assets.automation.helper_jobs import reset_everything, turn_on_automation
 from rag_assets.automation.runs import Jobs, refresh
 from rag_assets.resources.project import ProjectResource
 
@@ -23,10 +25,29 @@ release_index = dg.define_asset_job(
     description="Pins the index over all sources, judges it, and releases it when every gate passed.",
 )
 
+maintenance_job = dg.define_asset_job(
+    name="maintenance",
+    selection=dg.AssetSelection.assets(maintenance),
+    executor_def=dg.in_process_executor,
+    description="Compacts the tables, prunes former releases, and deletes runs older than automation.keep_runs_days.",
+)
+
 
 @dg.op(out=dg.Out(dg.Nothing))
 def refresh_every_source(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     """Runs `ingest_source` for every source, then `release_index`; fails at the end when any of them failed."""
+    _refresh(context, project)
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def turn_on_and_refresh(context: dg.OpExecutionContext, project: ProjectResource) -> None:
+    """Turns on what was stopped in the UI, then does what `refresh_all` does."""
+    turned_on = turn_on_automation(context.instance)
+    context.log.info(f"Turned on: {', '.join(turned_on)}." if turned_on else "No sensor and no schedule was stopped.")
+    _refresh(context, project)
+
+
+def _refresh(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     jobs = Jobs(
         ingest_source=context.repository_def.get_job(ingest_source.name),
         release_index=context.repository_def.get_job(release_index.name),
@@ -52,4 +73,20 @@ def refresh_all() -> None:
     refresh_every_source()
 
 
-JOBS: Sequence[Any] = [ingest_source, release_index, refresh_all]
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Turns on every sensor and schedule that was stopped in the UI, then brings every source up to date "
+    "and releases, as refresh_all does. What the configuration switches off stays off.",
+)
+def start_everything() -> None:
+    turn_on_and_refresh()
+
+
+JOBS: Sequence[Any] = [
+    ingest_source,
+    release_index,
+    refresh_all,
+    maintenance_job,
+    start_everything,
+    reset_everything,
+]

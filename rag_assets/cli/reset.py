@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 OWN_NAMES = (
     "lancedb", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite.migration-lock", "locks",
-    "dagster",
+    "dagster", "reports",
 )  # fmt: skip
-OWN_TABLES = ("raw_documents__", "chunks__", "embeddings__", "vector_index__")
 
 
 def reset(
@@ -33,10 +32,11 @@ def reset(
     """
     from rag_assets.config_file import load_settings
     from rag_assets.errors import ConfigurationError
+    from rag_assets.store.maintenance import own_tables
 
     settings = load_settings()
     store = _store_elsewhere(settings)
-    tables = [name for name in store.table_names() if name.startswith(OWN_TABLES)] if store else []
+    tables = own_tables(store) if store else []
     present = [path for path in _own_paths(settings) if path.exists()]
     kept = _kept(settings)
     if not yes:

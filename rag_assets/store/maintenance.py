@@ -16,11 +16,14 @@ from rag_assets.store.snapshots import first_line, pinned
 if TYPE_CHECKING:
     from lancedb.table import LanceTable
 
+    from rag_assets.store.store import Store
     from rag_assets.store.table import Table
 
 KEEP_VERSIONS = timedelta(days=7)
 """A reader without a tag, such as a search that is under way, has this long before its version goes."""
 PIN_MARGIN = timedelta(hours=1)
+OWN_TABLES = ("raw_documents__", "chunks__", "embeddings__", "vector_index__", "golden_questions")
+"""How the names of this project's tables begin; a store that others use too may hold more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,17 @@ def compact(table: Table, *, keep_versions: timedelta = KEEP_VERSIONS) -> Compac
         if handle is not None:
             optimize(handle, keep_versions=keep_versions)
         return Compaction(before, table_state(table))
+
+
+def own_tables(store: Store) -> list[str]:
+    """The names of this project's tables, in a store that may hold others."""
+    return [name for name in store.table_names() if name.startswith(OWN_TABLES)]
+
+
+def compact_all(store: Store) -> list[Compaction]:
+    """`compact` for every table of the project, one after another, by name."""
+    tables = (store.stored(name) for name in own_tables(store))
+    return [compact(table) for table in tables if table is not None]
 
 
 def optimize(handle: LanceTable, *, keep_versions: timedelta = KEEP_VERSIONS) -> None:

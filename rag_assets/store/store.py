@@ -71,6 +71,13 @@ class Store:
         schema = schemas.GOLDEN_QUESTIONS
         return Table(self._place("golden_questions", schema), schema, key="question_id", state=("row_hash",))
 
+    def stored(self, name: str) -> Table | None:
+        """The table `name` in the shape it is stored in: for upkeep, not for writing. None when it does not exist."""
+        handle = self._open(name)
+        if handle is None:
+            return None
+        return Table(self._place(name, handle.schema), handle.schema, key=handle.schema.names[0], state=())
+
     def open_at(self, name: str, version: int) -> LanceTable:
         """The table `name` exactly as it was at `version`, read-only. Raises `StoreError` when it is gone.
 

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from rag_assets.automation.sensors.failures import report_failures
 from rag_assets.automation.sensors.files import watch_files
 from rag_assets.automation.sensors.partitions import sync_sources
 from rag_assets.automation.sensors.reports import ingest_reported
 from rag_assets.automation.sensors.settled import release_when_settled
 
-SENSORS: Sequence[dg.SensorDefinition] = [sync_sources, watch_files, ingest_reported, release_when_settled]
+SENSORS: Sequence[dg.SensorDefinition] = [
+    sync_sources,
+    watch_files,
+    ingest_reported,
+    release_when_settled,
+    report_failures,
+]
 
 __all__ = ["SENSORS"]

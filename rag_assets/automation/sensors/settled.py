@@ -94,6 +94,8 @@ def _why_not_this(project: Project, instance: dg.DagsterInstance, state: Release
     newest = attempts[0]
     at = f"{newest.ended_at:%Y-%m-%d %H:%M:%S} UTC"
     if newest.status == dg.DagsterRunStatus.SUCCESS:
+        if not project.ledger.releases():  # everything was deleted since, and ingested anew
+            return None
         return f"Nothing new to release since {at}."
     if newest.status == dg.DagsterRunStatus.CANCELED:
         return f"The release of this state was cancelled at {at}; waiting for a change, or for the job release_index."

@@ -1,0 +1,84 @@
+"""The upkeep of everything that grows: tables, former releases, model answers kept for reuse, and Dagster's runs."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from rag_assets.assets.run_retention import delete_old_runs
+from rag_assets.releasing.retention import prune
+from rag_assets.resources.project import ProjectResource
+from rag_assets.store.maintenance import Compaction, TableState, compact_all
+
+RETRY = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+COMPLETIONS_DAYS = 365
+"""What a model said is reused for an equal question; after so long nobody asks the same again."""
+
+
+DESCRIPTION = """Keeps the project quick and small, while it is in use.
+
+Lets go of releases that `releases.keep` and `releases.keep_days` do not ask for, merges the small files that writes
+leave, brings all rows into the indices, removes versions of tables that neither a release nor a reader needs, and
+deletes runs of Dagster older than `automation.keep_runs_days`, but the newest of each asset and source.
+"""
+
+
+# One asset, written as a multi asset because its step needs a name other than that of the job `maintenance`.
+@dg.multi_asset(
+    name="keep_in_shape",
+    specs=[
+        dg.AssetSpec(
+            "maintenance",
+            group_name="operations",
+            kinds={"lancedb"},
+            owners=["team:knowledge"],
+            code_version="1",
+            description=DESCRIPTION,
+        )
+    ],
+    retry_policy=RETRY,
+)
+def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
+    """See `DESCRIPTION`."""
+    now = datetime.now(UTC)
+    with project.open() as opened:
+        releases = opened.settings.releases
+        pruned = prune(opened.store, opened.ledger, keep=releases.keep, keep_days=releases.keep_days)
+        opened.index.ensure_indices()
+        compacted = compact_all(opened.store)
+        completions = opened.ledger.forget_completions(now - timedelta(days=COMPLETIONS_DAYS))
+        keep_runs = timedelta(days=opened.settings.automation.keep_runs_days)
+    runs = delete_old_runs(context.instance, now - keep_runs)
+    before = [one.before for one in compacted if one.before]
+    after = [one.after for one in compacted if one.after]
+    return dg.MaterializeResult(
+        metadata={
+            "tables": len(after),
+            "fragments_before": sum(state.fragments for state in before),
+            "fragments": sum(state.fragments for state in after),
+            "versions_before": sum(state.versions for state in before),
+            "versions": sum(state.versions for state in after),
+            "rows_unindexed_before": sum(state.unindexed_rows for state in before),
+            "rows_unindexed": sum(state.unindexed_rows for state in after),
+            "data_bytes_before": sum(state.data_bytes for state in before),
+            "data_bytes": sum(state.data_bytes for state in after),
+            "releases_pruned": len(pruned.pruned),
+            "completions_forgotten": completions,
+            "runs_deleted": runs,
+            "by_table": dg.MetadataValue.md(_by_table(compacted)),
+        }
+    )
+
+
+def _by_table(compacted: Iterable[Compaction]) -> str:
+    header = ["| table | rows | fragments | versions | unindexed rows | bytes |", "|---|---|---|---|---|---|"]
+    lines = [_line(one.before, one.after) for one in compacted if one.before and one.after]
+    return "\n".join(header + lines)
+
+
+def _line(before: TableState, after: TableState) -> str:
+    return (
+        f"| {after.name} | {after.rows:,} | {before.fragments} → {after.fragments} | {before.versions} → "
+        f"{after.versions} | {before.unindexed_rows:,} → {after.unindexed_rows:,} | {before.data_bytes:,} → "
+        f"{after.data_bytes:,} |"
+    )
