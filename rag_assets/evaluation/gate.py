@@ -204,16 +204,18 @@ def _warnings(evaluation: Evaluation, rules: Sequence[_Rule], settings: Evaluati
 
 
 def _passing(evaluation: Evaluation, rules: Sequence[_Rule], settings: EvaluationSettings) -> str:
-    compared = [rule.text for rule in rules if rule.rule == "regression"]
-    if compared:
-        return "; ".join(compared)
     metric = evaluation.metrics.get(settings.primary_metric)
     if metric is None or metric.value is None:
         return f"no question measures {settings.primary_metric}"
+    figure = f"{settings.primary_metric} is {metric.value:.3f} over {_counted(metric.n)}"
+    compared = [rule.values for rule in rules if "detectable_effect" in rule.values]
+    if compared:
+        held = " and ".join(f"{one['name']} {one['against']} ({one['value']:+.3f})" for one in compared)
+        effect = max(one["detectable_effect"] for one in compared)
+        noticed = f"a true loss of {effect:.3f} would be noticed four times out of five"
+        return f"{figure}, not significantly lower than in {held}; {noticed}"
     minima = "every minimum is reached" if settings.minima else "no minimum is configured"
-    return (
-        f"{settings.primary_metric} is {metric.value:.3f} over {metric.n} questions; {minima}; nothing to compare with"
-    )
+    return f"{figure}; {minima}; nothing to compare with"
 
 
 def _details(

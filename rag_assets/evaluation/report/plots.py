@@ -122,7 +122,8 @@ def history_plot(points: Sequence[Point], metrics: Sequence[tuple[str, str]]) ->
     axes.set_xticks(shown, [f"{points[at].when}\n{points[at].release_id[:7]}" for at in shown])
     axes.set_xlim(-0.4, len(points) - 0.6 + 0.22 * len(points))
     axes.set_ylim(bottom - 0.03 * (1 - bottom), 1 + 0.03 * (1 - bottom))
-    axes.set_yticks([bottom + step * (1 - bottom) / 4 for step in range(5)])
+    step = next(step for step in (0.05, 0.1, 0.2) if 1 - bottom <= 6 * step + 1e-9)
+    axes.set_yticks([1 - step * at for at in range(math.floor((1 - bottom) / step + 1e-9) + 1)])
     axes.yaxis.set_major_formatter("{x:.2f}")
     _plain(axes, grid="y")
     return _svg(figure, "history")
@@ -190,7 +191,8 @@ def _svg(figure: Figure, name: str) -> str:
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # a page has several plots, and no id may be there twice
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font: \1px system-ui, sans-serif", svg)
-    svg = re.sub(r"(\.\d\d)\d+", r"\1", svg)  # hundredths of a point are more than can be seen
+    # Hundredths of a point are more than can be seen; text between tags stays as it is.
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)
     svg = re.sub(r"\n\s*", "\n", svg)
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'role="img"', svg, count=1)
 
