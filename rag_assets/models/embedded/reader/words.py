@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 WORD = re.compile(r"\w+(?:[.,'’\-]\w+)*")
 
@@ -76,6 +77,7 @@ def words(text: str) -> list[Word]:
     return found
 
 
+@lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """A lower-case word without its inflection: enough for "played", "plays" and "playing" to be equal."""
     word = word.removesuffix("'s").removesuffix("’s")
