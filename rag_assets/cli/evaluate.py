@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Ask golden questions and measure the answers.", invoke_without_command=True, rich_markup_mode=None
 )
+LISTED_QUESTIONS = 5
 SHOWN = (
     "mrr_at_10",
     "recall_at_5",
@@ -237,5 +238,15 @@ def _print(result: Review) -> None:
 
 
 def _print_comparison(found: Comparison) -> None:
-    for line in found.lines():
-        say(line)
+    say(f"{found.b} against {found.a}, on the {found.common} questions of both")
+    for name, one in found.metrics.items():
+        mark = "differs" if one.differs else ""
+        say(
+            f"  {name:22} {one.difference:+.3f}  ({one.ci95[0]:+.3f} to {one.ci95[1]:+.3f})  n = {one.n}"
+            f"  p = {one.p_differs:.3f}  {mark}".rstrip()
+        )
+    for title, changes in (("lost", found.losses), ("won", found.wins)):
+        for change in changes[:LISTED_QUESTIONS]:
+            say(f"  {title}: {change.question_id}: {change.before:.2f} → {change.after:.2f}  {change.question}")
+    if not found.common:
+        say("They have no question in common.")
