@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from rag_assets.client import Client, queries
 from rag_assets_tests.cli.command import configure
-from rag_assets_tests.client.server import serving
+from rag_assets_tests.client.server import ON_CALL, serving
 
 SOURCE = "handbook"
 DOCUMENTS = 5
@@ -33,7 +34,7 @@ PHASES = ("launch", "queue", "process", "steps", "report", "total")
 
 def write_project(folder: Path) -> None:
     """One source with a few short documents."""
-    configure(folder, SOURCE)
+    configure(folder, SOURCE, settings=ON_CALL)
     for number in range(DOCUMENTS):
         text = f"# Shelf {number}\n\nShelf {number} holds {number + 3} books about baking bread with sourdough.\n"
         (folder / SOURCE / f"shelf-{number}.md").write_text(text)
@@ -99,7 +100,8 @@ def main() -> None:
     if options.json:
         print(json.dumps({"runs": options.runs, "first_total_seconds": first["total"], "seconds": result}, indent=2))
         return
-    print(f"{options.runs} launches with nothing to do, in seconds (the first, with everything: {first['total']:.2f})")
+    load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    print(f"{options.runs} launches with nothing to do, in seconds; {load}")
     print(f"{'':10}{'median':>8}{'min':>8}{'max':>8}")
     for phase, row in result.items():
         print(f"{phase:10}{row['median']:8.2f}{row['min']:8.2f}{row['max']:8.2f}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag_assets_tests.cli.command import Ran, configure, rag_assets
-from rag_assets_tests.client.server import serving
+from rag_assets_tests.client.server import ON_CALL, serving
 from rag_assets_tests.serving.door import free_port
 
 QUIET = '{"loggers": {"console": {"config": {"log_level": "ERROR"}}}}'
@@ -18,7 +18,7 @@ QUIET = '{"loggers": {"console": {"config": {"log_level": "ERROR"}}}}'
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound source, and one whose only document does not fit into its budget."""
     folder = tmp_path_factory.mktemp("triggered")
-    file = configure(folder, "wiki", "poor")
+    file = configure(folder, "wiki", "poor", settings=ON_CALL)
     file.write_text(file.read_text() + "    token_budget: 1\n")
     (folder / "wiki" / "bread.md").write_text("# Bread\n\nRye bread needs a sourdough starter.\n")
     (folder / "poor" / "wine.md").write_text("# Wine\n\nThe Riesling is stored at eleven degrees.\n")

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from rag_assets_tests.serving.door import running_door
 
+ON_CALL = "automation: {watch_files: false, release_when_settled: false, schedules: false}"
+"""Settings with which nothing starts but what a caller asks for."""
+
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:

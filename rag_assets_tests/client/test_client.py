@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from rag_assets.client import Client, Run
-from rag_assets.client.client import SOURCE_UPDATES
+from rag_assets.client import Client, Run, events, queries
 from rag_assets.client.model import REQUEST_TAG
 from rag_assets.errors import RunError, RunTimeoutError, UnknownSourceError
 from rag_assets.project import Project
 from rag_assets_tests.cli.command import configure
-from rag_assets_tests.client.server import serving
+from rag_assets_tests.client.server import ON_CALL, serving
 
 pytestmark = pytest.mark.slow
+SENSOR_SECONDS = 120.0
 SETTINGS = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
@@ -26,7 +27,7 @@ SETTINGS = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sources with a document each; what `poor` has does not fit into its budget."""
     folder = tmp_path_factory.mktemp("served")
-    file = configure(folder, "wiki", "poor")
+    file = configure(folder, "wiki", "poor", settings=ON_CALL)
     file.write_text(file.read_text() + "    token_budget: 1\n")
     (folder / "wiki" / "bread.md").write_text("# Bread\n\nRye bread needs a sourdough starter.\n")
     (folder / "poor" / "wine.md").write_text("# Wine\n\nThe Riesling is stored at eleven degrees.\n")
@@ -157,23 +158,28 @@ def test_runs_that_do_not_exist(client: Client) -> None:
             ask("nope")
 
 
-def test_new_data_is_reported_with_its_metadata(client: Client) -> None:
-    if SOURCE_UPDATES not in client._server.location("rag_assets").assets:
-        with pytest.raises(RunError, match=SOURCE_UPDATES):
-            client.report_new_data("wiki")
-        pytest.skip(f"this code location has no asset {SOURCE_UPDATES}")
+def test_reported_new_data_is_kept_and_starts_the_chain(client: Client) -> None:
     with pytest.raises(UnknownSourceError, match="'gone'"):
         client.report_new_data("gone")
+    before = {run.run_id for run in _tagged(client, "dagster/sensor_name", "ingest_reported")}
     client.report_new_data("wiki", metadata={"commit": "4f2a", "files": 3})
-    query = (
-        "query($k: [AssetKeyInput!]) { assetNodes(assetKeys: $k) { assetMaterializations(limit: 5) { partition } } }"
-    )
-    nodes = client._server.http.graphql(query, {"k": [{"path": [SOURCE_UPDATES]}]})["assetNodes"]
-    assert [made["partition"] for made in nodes[0]["assetMaterializations"]] == ["wiki"]
+    query = """{ assetNodes(assetKeys: [{path: ["source_updates"]}]) { assetMaterializations(limit: 5) {
+        partition metadataEntries { label ... on TextMetadataEntry { text } ... on IntMetadataEntry { intRepr } }
+    } } }"""
+    reported = client._server.http.graphql(query)["assetNodes"][0]["assetMaterializations"]
+    assert [(one["partition"], events.metadata(one)) for one in reported] == [("wiki", {"commit": "4f2a", "files": 3})]
+    deadline = time.monotonic() + SENSOR_SECONDS
+    while not (new := {run.run_id for run in _tagged(client, "dagster/sensor_name", "ingest_reported")} - before):
+        assert time.monotonic() < deadline, "no run was launched for the report"
+        time.sleep(0.5)
+    started = client.wait(new.pop(), timeout_seconds=120)
+    assert (started.job, started.source, started.status) == ("ingest_source", "wiki", "SUCCESS")
 
 
 def _with_request(client: Client, request_id: str) -> list[Run]:
-    from rag_assets.client import events, queries
+    return _tagged(client, REQUEST_TAG, request_id)
 
-    wanted = {"filter": {"tags": [{"key": REQUEST_TAG, "value": request_id}]}}
+
+def _tagged(client: Client, key: str, value: str) -> list[Run]:
+    wanted = {"filter": {"tags": [{"key": key, "value": value}]}}
     return [events.run(run) for run in client._server.ask("runsOrError", "Runs", queries.RUNS, wanted)["results"]]

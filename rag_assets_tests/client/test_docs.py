@@ -15,7 +15,7 @@ import pytest
 
 from rag_assets.client import Client
 from rag_assets_tests.cli.command import FORGOTTEN, configure
-from rag_assets_tests.client.server import serving
+from rag_assets_tests.client.server import ON_CALL, serving
 from rag_assets_tests.docs.pages import DOCS, blocks
 
 PAGE = DOCS / "how-to" / "trigger-from-another-system.md"
@@ -31,7 +31,7 @@ pytestmark = [
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server whose one source is what the page calls it. Nothing of it is watched: only calls launch something."""
     folder = tmp_path_factory.mktemp("served")
-    configure(folder, "handbook")
+    configure(folder, "handbook", settings=ON_CALL)
     (folder / "handbook" / "bread.md").write_text("# Bread\n\nRye bread needs a sourdough starter.\n")
     with serving(folder) as url:
         yield url
