@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from rag_assets.cli import answers, dev, doctor, evaluate, ingest, releases, reset, sources, trigger
+from rag_assets.cli import answers, dev, doctor, evaluate, ingest, lineage, rate, releases, reset, sources, trigger
 from rag_assets.cli.output import complain, print_json, report_error
 from rag_assets.errors import RagAssetsError
 
@@ -39,6 +39,8 @@ app.add_typer(sources.app, name="sources")
 app.command("ingest")(ingest.ingest)
 app.command("search")(answers.search)
 app.command("ask")(answers.ask)
+app.command("rate")(rate.rate)
+app.command("lineage")(lineage.lineage)
 app.add_typer(releases.app, name="releases")
 app.add_typer(evaluate.app, name="eval")
 app.command("trigger")(trigger.trigger)

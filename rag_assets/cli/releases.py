@@ -57,7 +57,8 @@ def show_release(
     if as_json:
         print_json(row)
         return
-    for key, value in row.items():
+    measured = {name: one["value"] for name, one in row.pop("metrics").items() if one.get("value") is not None}
+    for key, value in (row | {"metrics": measured}).items():
         say(f"{key}: {value}")
 
 

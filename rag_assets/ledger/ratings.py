@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy import select
 
 from rag_assets.errors import LedgerError
-from rag_assets.ledger.columns import utc_now
+from rag_assets.ledger.columns import storable, utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import answers as answers_table
 from rag_assets.ledger.tables import ratings as table
@@ -34,7 +34,7 @@ class Ratings(Database):
         """Adds a rating. Raises `LedgerError` when there is no such answer."""
         with self.writing() as connection:
             release_id = connection.execute(
-                select(answers_table.c.release_id).where(answers_table.c.answer_id == answer_id)
+                select(answers_table.c.release_id).where(answers_table.c.answer_id == storable(answer_id))
             ).scalar_one_or_none()
             if release_id is None:
                 raise LedgerError(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, select, update
 
 from rag_assets.errors import LedgerError, NoReleaseError
 from rag_assets.fingerprints import fingerprint
-from rag_assets.ledger.columns import utc_now
+from rag_assets.ledger.columns import storable, utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import releases as table
 from rag_assets.ledger.tables import serving, serving_history, snapshots
@@ -107,7 +107,7 @@ class Releases(Database):
     def release(self, release_id: str) -> Release | None:
         """The release with this id."""
         with self.reading() as connection:
-            return next(iter(_read(connection, table.c.release_id == release_id)), None)
+            return next(iter(_read(connection, table.c.release_id == storable(release_id))), None)
 
     def releases(self) -> list[Release]:
         """All releases, newest first."""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from rag_assets.config import ModelSettings
 from rag_assets.errors import GateError, NoReleaseError
 from rag_assets.ledger import Ledger, Release, Verdict
+from rag_assets.ledger.columns import storable
 from rag_assets.models.embedding_space import embedding_space
 from rag_assets.releasing.content import ReleaseContent
 from rag_assets.releasing.gates import COMPLETENESS, EMBEDDING_INTEGRITY, QUALITY, SNAPSHOT_GATES, subject_of_quality
@@ -96,7 +97,7 @@ def content_named(ledger: Ledger, release_id: str, candidate: ReleaseContent | N
         return ReleaseContent.of(release, ledger)
     if candidate is not None and candidate.release_id == release_id:
         return candidate
-    for row in ledger.evaluations(release_id=release_id, limit=1):
+    for row in ledger.evaluations(release_id=storable(release_id), limit=1):
         return ReleaseContent.of_values(row.content, ledger)
     now = f" The candidate of now is {candidate.release_id}." if candidate is not None else ""
     raise NoReleaseError(

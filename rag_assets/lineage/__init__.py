@@ -1,0 +1,28 @@
+"""Where an answer came from, down to the bytes of the files, and what became of a file, up to the answers.
+
+`trace(project, text)` takes an answer's id, a chunk's id or a document's address. What was never recorded, or is not
+kept any more, is said to be so; nothing is guessed.
+"""
+
+from rag_assets.lineage.documents import trace_document
+from rag_assets.lineage.lookup import trace
+from rag_assets.lineage.model import AnswerTrace, ChunkTrace, CitationTrace, DocumentTrace, FileTrace, VersionTrace
+from rag_assets.lineage.releases import ReleaseTrace, SnapshotTrace, StageTrace, trace_release
+from rag_assets.lineage.traces import trace_answer, trace_chunk
+
+__all__ = [
+    "AnswerTrace",
+    "ChunkTrace",
+    "CitationTrace",
+    "DocumentTrace",
+    "FileTrace",
+    "ReleaseTrace",
+    "SnapshotTrace",
+    "StageTrace",
+    "VersionTrace",
+    "trace",
+    "trace_answer",
+    "trace_chunk",
+    "trace_document",
+    "trace_release",
+]

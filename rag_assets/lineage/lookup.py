@@ -1,0 +1,54 @@
+"""Finds what a person means: an answer, a chunk or a document."""
+
+from __future__ import annotations
+
+import re
+
+from rag_assets.errors import QueryError
+from rag_assets.fingerprints import document_id
+from rag_assets.ledger.columns import storable
+from rag_assets.lineage.documents import stored_hash, trace_document
+from rag_assets.lineage.model import AnswerTrace, ChunkTrace, DocumentTrace
+from rag_assets.lineage.traces import find_chunk, trace_answer, trace_chunk
+from rag_assets.project import Project
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def trace(project: Project, text: str) -> AnswerTrace | ChunkTrace | DocumentTrace:
+    """The chain of the answer or chunk with the id `text`, or of the document `text`, as `source/uri` or `uri` alone.
+
+    Raises `QueryError` when there is nothing of this name, and when several sources have a document of it.
+    """
+    answer = project.ledger.answer(storable(text))
+    if answer is not None:
+        return trace_answer(project, answer)
+    if _ID.fullmatch(text) and find_chunk(project, text) is not None:
+        return trace_chunk(project, text)
+    documents = _documents(project, text)
+    if len(documents) == 1:
+        return trace_document(project, *documents[0])
+    if documents:
+        raise QueryError(
+            f"{text!r} is the name of {len(documents)} documents.",
+            fix=f"Say which: {', '.join(f'{source}/{uri}' for source, uri in documents)}",
+        )
+    raise QueryError(
+        f"There is no answer, chunk or document {text!r}.",
+        fix="ask --json and search --json print ids; a document is written as source/uri.",
+    )
+
+
+def _documents(project: Project, text: str) -> list[tuple[str, str]]:
+    """The documents, as (source, uri), that `text` can mean: of sources that are, and of those that were released."""
+    sources = {*project.source_names, *(name for one in project.ledger.snapshots() for name in one.sources)}
+    named = [(name, text.removeprefix(f"{name}/")) for name in sorted(sources) if text.startswith(f"{name}/")]
+    anywhere = [(name, text) for name in sorted(sources)]
+    for candidates in (named, anywhere):  # an address with its source is meant as it stands
+        if known := [one for one in candidates if _is_known(project, *one)]:
+            return known
+    return []
+
+
+def _is_known(project: Project, source: str, uri: str) -> bool:
+    return stored_hash(project, source, uri) is not None or bool(project.ledger.versions_of(document_id(source, uri)))
