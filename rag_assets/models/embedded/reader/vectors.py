@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag_assets.models.embedded.reader.memory import Remembered
 from rag_assets.models.embedded.reader.sentences import units
 
 Floats = NDArray[np.float32]
@@ -18,6 +20,7 @@ Integers = NDArray[np.int64]
 # The encoder was trained on inputs of up to 256 tokens, two of which are special.
 WINDOW_TOKENS = 254
 _READERS = 2
+_REMEMBERED_BYTES = 128 * 2**20  # of about 350 passages with 240 tokens
 
 
 class Tokens(Protocol):
@@ -64,10 +67,21 @@ def token_vectors(encoder: TokenEncoder, text: str) -> Vectors:
     )
 
 
+_remembered: WeakKeyDictionary[TokenEncoder, Remembered[Vectors]] = WeakKeyDictionary()
+
+
 def token_vectors_of(encoder: TokenEncoder, texts: Sequence[str]) -> list[Vectors]:
-    """`token_vectors` of each of `texts`, two at a time; what a text's vectors are does not depend on the others."""
+    """`token_vectors` of each of `texts`, two at a time; what a text's vectors are does not depend on the others.
+
+    Those of the texts read last are remembered, for the questions of one topic find the same passages.
+    """
+    memory = _remembered.setdefault(encoder, Remembered(_REMEMBERED_BYTES, _size_bytes))
     with ThreadPoolExecutor(_READERS, thread_name_prefix="reader") as pool:
-        return list(pool.map(lambda text: token_vectors(encoder, text), texts))
+        return list(pool.map(lambda text: memory.get(text, lambda key: token_vectors(encoder, key)), texts))
+
+
+def _size_bytes(vectors: Vectors) -> int:
+    return int(vectors.rows.nbytes + vectors.spans.nbytes + vectors.ids.nbytes)
 
 
 def windows(tokenizer: Tokens, text: str, *, most_tokens: int = WINDOW_TOKENS) -> list[tuple[int, int]]:
