@@ -8,7 +8,7 @@ import time
 import typer
 
 from rag_assets.cli.answers import ask
-from rag_assets.cli.ingest import ingest
+from rag_assets.cli.ingest import SHOWN_METRICS, ingest
 from rag_assets.errors import RagAssetsError
 
 QUESTIONS = (
@@ -32,8 +32,26 @@ def demo() -> None:
         typer.echo(f"Q: {question}")
         ask(question)
         typer.echo("")
+    _print_report()
     typer.echo("Next:\n  make dev    # the same runs, assets and checks in Dagster's UI, on 127.0.0.1:3000")
     typer.echo('  .venv/bin/rag-assets ask "…"    # your own question')
+
+
+def _print_report() -> None:
+    """The figures and the path of the report of what serves."""
+    from rag_assets.evaluation.review import reports_folder
+    from rag_assets.project import Project
+
+    with Project.open() as project:
+        rows = project.ledger.evaluations(release_id=project.release().release_id, limit=1)
+        folder = reports_folder(project)
+    for row in rows:
+        typer.echo(f"The evaluation of this release, over {row.questions} golden questions:")
+        for name in SHOWN_METRICS:
+            value, ci95 = row.metrics[name]["value"], row.metrics[name]["ci95"]
+            if value is not None:
+                typer.echo(f"  {name:20} {value:.3f}  (95 % interval {ci95[0]:.3f} to {ci95[1]:.3f})")
+        typer.echo(f"  report: {folder / str(row.report) / 'report.html'}\n")
 
 
 if __name__ == "__main__":
