@@ -57,9 +57,12 @@ class _Rule:
 def judge_quality(
     evaluation: Evaluation, baselines: Sequence[Baseline], settings: EvaluationSettings, subject: str
 ) -> GateVerdict:
-    """Judges `evaluation` by `settings`. The verdict's details are plain JSON values; see `docs/evaluation.md`.
+    """Judges `evaluation` by `settings`; without any question it passes, and says that nothing was measured.
 
-    Without any question it passes, and says that nothing was measured. Deterministic.
+    The verdict's details are plain JSON values: `rules` in the order they are asked, each with `rule` ("orphaned",
+    "minimum" or "regression"), `passed`, `text`, `value`, `limit`, `n` and the `questions` that broke it; `questions`,
+    the ids of those; `detectable_effect`, the largest over the comparisons; `against`, the baselines' release ids;
+    `warnings` and `errors`. Nothing is listed more than ten times. Equal input gives equal details.
     """
     if not evaluation.items and not evaluation.orphaned:
         reason = "no golden questions: nothing was measured"
