@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EVALUATOR = "evaluator@1"
 """Part of what every result is kept under: another number asks everything anew."""
-ITEMS_AT_ONCE = 16
+ITEMS_AT_ONCE = 8
 EMBEDDED_WORKERS = 2
 
 Progress = Callable[[str, int, int], None]

@@ -12,7 +12,7 @@ from rag_assets.evaluation.retrieval_metrics import holds_part, names_document
 from rag_assets.evaluation.squad import UNPLACED
 from rag_assets.store.sql import any_of, in_groups
 
-COLUMNS = ["source", "uri", "heading_path", "page"]
+COLUMNS = ["source", "uri", "heading_path", "page", "text"]
 READ_ROWS = 1_024
 
 
@@ -29,20 +29,18 @@ class Placement:
 
 def place_questions(handle: Any, questions: Sequence[GoldenQuestion], sources: Sequence[str] | None) -> Placement:
     """Looks for what `questions` expect in the table version that `handle` has open, in `sources` or all of them."""
-    parts = _parts(handle, _uris(place for question in questions for place in question.expected), sources)
+    documents = _documents(handle, _uris(place for question in questions for place in question.expected), sources)
     found: dict[str, tuple[str, ...]] = {}
     orphaned: dict[str, str] = {}
     for question in questions:
         at: set[str] = set()
         missing = []
         for place in question.expected:
-            documents = [
-                parts[key] for uri in _uris([place]) for key in parts.by_uri(uri) if names_document(place, *key)
-            ]
-            if any(holds_part(place, *part) for document in documents for part in document.parts):
-                at.update(document.source for document in documents)
+            named = [one for uri in _uris([place]) for one in documents[uri] if names_document(place, one.source, uri)]
+            if any(holds_part(place, **part) for one in named for part in one.parts):
+                at.update(one.source for one in named)
             else:
-                missing.append(_missing(place, bool(documents)))
+                missing.append(_missing(place, bool(named)))
         found[question.question_id] = tuple(sorted(at))
         if missing:
             orphaned[question.question_id] = "; ".join(missing)
@@ -51,37 +49,26 @@ def place_questions(handle: Any, questions: Sequence[GoldenQuestion], sources: S
 
 @dataclass(frozen=True, slots=True)
 class _Document:
+    """A document of a source, and of each of its passages what `holds_part` asks for."""
+
     source: str
-    parts: set[tuple[tuple[str, ...], int | None]]
+    parts: list[dict[str, Any]]
 
 
-class _Parts(dict[tuple[str, str], _Document]):
-    """(source, uri) → the distinct headings and pages of its passages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._keys: dict[str, set[tuple[str, str]]] = defaultdict(set)
-
-    def add(self, source: str, uri: str, part: tuple[tuple[str, ...], int | None]) -> None:
-        self.setdefault((source, uri), _Document(source, set())).parts.add(part)
-        self._keys[uri].add((source, uri))
-
-    def by_uri(self, uri: str) -> list[tuple[str, str]]:
-        return sorted(self._keys.get(uri, ()))
-
-
-def _parts(handle: Any, uris: Iterable[str], sources: Sequence[str] | None) -> _Parts:
-    parts = _Parts()
-    if sources is not None and not sources:
-        return parts
-    for group in in_groups(sorted(uris)):
+def _documents(handle: Any, uris: set[str], sources: Sequence[str] | None) -> dict[str, list[_Document]]:
+    """Uri → the documents that have it, one for each source; empty for those that are not there."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for group in in_groups(sorted(uris) if sources is None or sources else []):
         where = any_of("uri", group)
-        if sources is not None:
+        if sources:
             where = f"{where} AND {any_of('source', sorted(sources))}"
         for batch in handle.search().select(COLUMNS).where(where).to_batches(READ_ROWS):
             for row in batch.to_pylist():
-                parts.add(row["source"], row["uri"], (tuple(row["heading_path"]), row["page"]))
-    return parts
+                found[row.pop("uri"), row.pop("source")].append(row)
+    documents: dict[str, list[_Document]] = defaultdict(list)
+    for (uri, source), parts in sorted(found.items(), key=lambda one: one[0]):
+        documents[uri].append(_Document(source, parts))
+    return documents
 
 
 def _uris(places: Iterable[Expected]) -> set[str]:

@@ -23,6 +23,8 @@ METRICS = {
 }
 """Our name → that of `ir_measures`, which asks trec_eval's own code. RR is cut at 10: later finds score 0."""
 RANKS = 10
+HEADING_MARKS = "#*_= \t"
+"""What a heading's line has around its words in Markdown and its kin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,19 @@ def names_document(place: Expected, source: str, uri: str) -> bool:
     return place.uri in (uri, f"{source}/{uri}")
 
 
-def holds_part(place: Expected, heading_path: Sequence[str], page: int | None) -> bool:
-    """Whether a passage of the expected document is in the expected part of it. Case and spacing do not count."""
+def holds_part(place: Expected, *, heading_path: Sequence[str], page: int | None, text: str) -> bool:
+    """Whether a passage of the expected document has the expected part of it. Case and spacing do not count.
+
+    A heading is above the passage, or a line in it: small sections share a passage, and which do is up to the chunker.
+    """
     if place.page is not None and place.page != page:
         return False
-    return place.heading is None or normalised(place.heading) in map(normalised, heading_path)
+    if place.heading is None:
+        return True
+    wanted = normalised(place.heading)
+    return wanted in map(normalised, heading_path) or any(
+        wanted == normalised(line.strip(HEADING_MARKS)) for line in text.splitlines()
+    )
 
 
 def place_key(number: int) -> str:
@@ -64,7 +74,8 @@ def ranking(question: GoldenQuestion, hits: Sequence[Hit]) -> Ranking:
         satisfied = [
             place_key(number)
             for number, place in enumerate(question.expected)
-            if names_document(place, hit.source, hit.uri) and holds_part(place, hit.heading_path, hit.page)
+            if names_document(place, hit.source, hit.uri)
+            and holds_part(place, heading_path=hit.heading_path, page=hit.page, text=hit.text)
         ]
         for key in satisfied or [hit.document_id]:
             if key not in seen and len(keys) < RANKS:

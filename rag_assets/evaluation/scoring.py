@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,7 +42,8 @@ def _item(
         scores = {**found, **failed_scores(question, judged=judged)}
         citations: list[Mapping[str, Any]] = []
     else:
-        citations = answer.to_dict()["citations"]
+        # As they come back from the ledger, so that a new result and the same one reused are equal.
+        citations = json.loads(json.dumps(answer.to_dict()["citations"]))
         scores = {
             **found,
             **answer_scores(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import ir_measures
@@ -16,7 +17,7 @@ from rag_assets.store import Hit
 
 
 def hit(uri: str, *, source: str = "s", headings: tuple[str, ...] = (), page: int | None = None) -> Hit:
-    values: dict[str, Any] = {name: "" for name in Hit.__dataclass_fields__}
+    values: dict[str, Any] = dict.fromkeys(Hit.__dataclass_fields__, "")
     place = {"uri": uri, "source": source, "heading_path": headings, "page": page, "score": 0.5}
     return Hit(**values | place | {"document_id": document_id(source, uri), "chunk_id": f"{uri} {headings} {page}"})
 
@@ -64,6 +65,9 @@ def test_a_part_counts_at_its_own_first_passage() -> None:
     found = ranking(asked, hits)
     assert [passage.relevant for passage in found.passages] == [False, False, True, False]
     assert scores(asked, hits)["mrr_at_10"] == pytest.approx(1 / 3)
+    packed = replace(hit("a", headings=("Guide",)), text="Words.\n\n## Set  up ##\n\nset up of more words")
+    assert ranking(asked, [packed]).passages[0].relevant
+    assert not ranking(question(Expected("a", heading="more words")), [packed]).passages[0].relevant
     paged = question(Expected("a", page=2))
     assert [one.relevant for one in ranking(paged, [hit("a", page=1), hit("a", page=2)]).passages] == [False, True]
 
