@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rag_assets.cli.doctor_automation import look_at_automation, look_at_daemon
 from rag_assets.cli.output import JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ LOOKS = (
     _provider_keys,
     _prompts,
     _ledger,
+    look_at_automation,
+    look_at_daemon,
     _locks,
     _port,
 )

@@ -32,7 +32,9 @@ def list_sources(as_json: JsonOption = False) -> None:
     for row in rows:
         held = "  HELD: " + row["held"] if row["held"] else ""
         failed = f", {row['failed']} failed" if row["failed"] else ""
-        say(f"{row['source']}  {row['path']}  {row['documents']} documents, {row['chunks']} chunks{failed}{held}")
+        paused = "  PAUSED: " + row["paused"] if row["paused"] else ""
+        counts = f"{row['documents']} documents, {row['chunks']} chunks{failed}"
+        say(f"{row['source']}  {row['path']}  {counts}{held}{paused}")
     if not rows:
         say("No source is configured. Run: rag-assets sources add NAME --path FOLDER")
 
@@ -89,6 +91,34 @@ def remove(
         say(f"Removed {name}; it is not answered from any more. Its rows go with the next: rag-assets ingest")
 
 
+@app.command("resume")
+def resume(
+    name: Annotated[str, typer.Argument(help="A configured source.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Watch a source again that was paused after failures; while the daemon runs it is ingested within seconds.
+
+    Example: rag-assets sources resume wiki
+    """
+    from datetime import UTC, datetime
+
+    from rag_assets.ingestion.watch import resumed
+    from rag_assets.project import Project
+
+    with Project.open() as project:
+        project.settings.source(name)
+        watch = project.ledger.watches().get(name)
+        troubled = watch is not None and (watch.paused_at is not None or watch.failures > 0)
+        if watch is not None and troubled:
+            project.ledger.record_watch(resumed(watch, datetime.now(UTC)))
+    if as_json:
+        print_json({"source": name, "resumed": troubled})
+    elif troubled:
+        say(f"{name} is watched again. It is ingested at the next look, or now with: rag-assets ingest -s {name}")
+    else:
+        say(f"{name} was not paused.")
+
+
 @app.command("validate")
 def validate(as_json: JsonOption = False) -> None:
     """Check that every source can be listed, and count what would be ingested.
@@ -128,6 +158,7 @@ def _row(project: Project, name: str) -> dict[str, Any]:
     source = project.settings.source(name)
     documents, chunks = project.store.raw_documents(name), project.store.chunks(name)
     hold = project.ledger.hold_for(name)
+    watch = project.ledger.watches().get(name)
     return {
         "source": name,
         "connector": source.connector,
@@ -136,4 +167,5 @@ def _row(project: Project, name: str) -> dict[str, Any]:
         "chunks": chunks.count() if chunks.exists() else 0,
         "failed": len(project.ledger.failures(name)),
         "held": hold.reason if hold else None,
+        "paused": watch.error if watch and watch.paused_at else None,
     }

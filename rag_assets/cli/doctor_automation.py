@@ -1,0 +1,70 @@
+"""What `rag-assets doctor` says of the automation: what is off, what is paused and why, and whether it runs at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster._core.scheduler.instigation import InstigatorState
+
+    from rag_assets.cli.doctor import Finding
+    from rag_assets.config import Settings
+
+SWITCHES = ("watch_files", "sync_sources", "release_when_settled", "schedules")
+
+
+def look_at_automation(settings: Settings) -> Iterator[Finding]:
+    """Switches of the configuration, and sources that the watch has paused."""
+    from rag_assets.cli.doctor import Finding
+    from rag_assets.ingestion.watch import describe
+    from rag_assets.ledger import Ledger
+
+    off = [name for name in SWITCHES if not getattr(settings.automation, name)]
+    off += ["maintenance_cron"] if settings.automation.maintenance_cron is None else []
+    unwatched = sorted(name for name, source in settings.sources.items() if not source.watch)
+    said = [f"off in the configuration: {', '.join(off)}"] if off else ["all on in the configuration"]
+    said += [f"not watched: {', '.join(unwatched)}"] if unwatched else []
+    yield Finding("automation", True, "; ".join(said))
+    with Ledger(settings.ledger_url) as ledger:
+        watches = ledger.watches()
+    for name in sorted(watches.keys() & settings.sources.keys()):
+        watch = watches[name]
+        if watch.failures:
+            fix = f"Mend that, then run: rag-assets sources resume {name}" if watch.paused_at else ""
+            yield Finding(f"watch of {name}", False, describe(watch), fix)
+
+
+def look_at_daemon(settings: Settings) -> Iterator[Finding]:
+    """Whether the daemon runs, which sensors and schedules are stopped, and which failed in their last tick."""
+    from rag_assets.cli.doctor import Finding
+    from rag_assets.cli.instance import INSTANCE_FILE, dagster_home, open_instance
+
+    if not (dagster_home(settings) / INSTANCE_FILE).exists():
+        yield Finding("daemon", True, "never ran here; start it with: rag-assets dev")
+        return
+    with open_instance(settings) as instance:
+        yield Finding("daemon", True, _daemon(instance))
+        for state in _states(instance):
+            name = state.instigator_name
+            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+            if state.status.value == "STOPPED":
+                fix = "Turn it on in the UI, or launch the job start_everything."
+                yield Finding(name, False, "stopped in the UI", fix)
+            elif ticks and ticks[0].status.value == "FAILURE":
+                error = ticks[0].error
+                cause = (error.cause or error).message.strip().splitlines()[0] if error else "its last tick failed"
+                yield Finding(name, False, cause, "The ticks of it in the UI tell more.")
+
+
+def _daemon(instance: dg.DagsterInstance) -> str:
+    from dagster._daemon.controller import all_daemons_live
+
+    live = all_daemons_live(instance)
+    return "running" if live else "not running; nothing starts by itself until: rag-assets dev"
+
+
+def _states(instance: dg.DagsterInstance) -> list[InstigatorState]:
+    """The sensors and schedules of this project that have ever ticked or been switched."""
+    return sorted(instance.all_instigator_state(), key=lambda state: state.instigator_name)
