@@ -114,6 +114,7 @@ def review(
         changes=made_of,
         history=history,
         questions=questions,
+        skipped=skipped,
     )
     ledger.set_report(evaluation.evaluation_id, evaluation.evaluation_id)
     write_index(reports_folder(project), ledger.evaluations())

@@ -236,7 +236,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
         assert '<script>fetch("http://evil.example")</script>' in page.text  # readable, as text
         assert all("evil" not in (value or "") for _, attributes in page.tags for value in attributes.values())
-    review = SimpleNamespace(evaluation=candidate, **given)
+    review = SimpleNamespace(evaluation=candidate, skipped={}, **given)
     for text in (paths.markdown.read_text("utf-8"), metadata_markdown(review)):  # type: ignore[arg-type]
         rendered = Page(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text))
         assert {tag for tag, _ in rendered.tags}.isdisjoint({"script", "a", "h1c"})
@@ -277,6 +277,11 @@ def test_no_question_at_all_is_a_report_that_says_so(tmp_path: Path) -> None:
     assert "nothing was measured" in Page(paths.html.read_text("utf-8")).text
 
 
+def test_a_release_that_could_not_be_asked_is_named(tmp_path: Path) -> None:
+    paths = write(tmp_path, measured(results([1.0] * 60)), skipped={"best past": "abc: Its tables are gone."})
+    assert "not compared with best past abc: Its tables are gone." in Page(paths.html.read_text("utf-8")).text
+
+
 def test_a_metric_that_is_not_significantly_different_has_no_arrow(tmp_path: Path) -> None:
     candidate, serving = measured(results([0.0] * 2 + [1.0] * 58)), measured(results([1.0] * 60), "serving")
     html = write(tmp_path, candidate, serving).html.read_text("utf-8")
@@ -286,7 +291,7 @@ def test_a_metric_that_is_not_significantly_different_has_no_arrow(tmp_path: Pat
 def test_metadata_is_small_whatever_the_questions_hold(tmp_path: Path) -> None:
     long = measured(results([0.0] * 60, answer="word " * 4_000, question="why " * 2_000))
     given = parts(long, history=[row(long, days_ago=day) for day in range(60)])
-    text = metadata_markdown(SimpleNamespace(evaluation=long, **given))  # type: ignore[arg-type]
+    text = metadata_markdown(SimpleNamespace(evaluation=long, skipped={}, **given))  # type: ignore[arg-type]
     assert len(text.encode()) <= METADATA_BYTES
     assert "## Metrics" in text and "data:image/svg+xml" in text
 

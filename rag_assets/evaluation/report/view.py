@@ -70,6 +70,7 @@ def view_of(
     changes: Changes,
     history: Sequence[EvaluationRow] = (),
     questions: Sequence[GoldenQuestion] = (),
+    skipped: Mapping[str, str] | None = None,
     worst: int = WORST_QUESTIONS,
 ) -> View:
     """Gathers a report. Minima, primary metric and the number of resamples are those of `verdict`."""
@@ -89,7 +90,10 @@ def view_of(
         passed=verdict.passed,
         reason=verdict.reason,
         rules=tuple(verdict.details["rules"]),
-        warnings=tuple(verdict.details["warnings"]),
+        warnings=(
+            *verdict.details["warnings"],
+            *(f"not compared with {name} {why}" for name, why in (skipped or {}).items()),
+        ),
         questions=len(evaluation.items),
         orphaned=tuple(orphaned[:LISTED]),
         more_orphaned=max(0, len(orphaned) - LISTED),

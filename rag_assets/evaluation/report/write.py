@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,10 +47,11 @@ def write_report(
     changes: Changes,
     history: Sequence[EvaluationRow],
     questions: Sequence[GoldenQuestion],
+    skipped: Mapping[str, str] | None = None,
 ) -> ReportPaths:
     """Writes the report of `evaluation` into `folder`, which it makes; a former one there is replaced.
 
-    `history` is oldest first and holds this evaluation's own row too. Equal input gives equal bytes.
+    `history` is oldest first and holds this evaluation's own row too. `skipped`: what is no baseline, and why. Equal input gives equal bytes.
     """
     view = view_of(
         evaluation,
@@ -60,6 +61,7 @@ def write_report(
         changes=changes,
         history=history,
         questions=questions,
+        skipped=skipped,
     )
     paths = ReportPaths(folder / HTML_FILE, folder / MARKDOWN_FILE)
     write_at_once(paths.html, render_html("report.html", view=view))
@@ -79,6 +81,7 @@ def metadata_markdown(review: Review) -> str:
             changes=review.changes,
             history=review.history,
             questions=review.questions,
+            skipped=review.skipped,
             worst=worst,
         )
         text = _markdown(view)
