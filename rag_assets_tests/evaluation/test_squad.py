@@ -76,7 +76,11 @@ def test_a_question_asked_twice_in_a_file_is_one_with_the_labels_of_both(tmp_pat
 
 
 def test_mistakes_name_article_paragraph_and_question(tmp_path: Path) -> None:
-    broken = [{"qas": []}, {"context": "c", "qas": [{"id": "", "question": "Q?"}, {"id": "x", "question": " "}]}, {}]
+    broken: list[dict[str, Any]] = [
+        {"qas": []},
+        {"context": "c", "qas": [{"id": "", "question": "Q?"}, {"id": "x", "question": " "}]},
+        {},
+    ]
     with pytest.raises(QuestionsError) as caught:
         load(tmp_path, squad(*broken))
     for said in (
