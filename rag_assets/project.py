@@ -235,13 +235,14 @@ class Project:
 
         Raises `NoReleaseError`.
         """
-        from rag_assets.answering import AnswerPipeline
+        from rag_assets.answering import AnswerPipeline, StepUsage
         from rag_assets.models.chat import ChatModel
 
         content = self._content_of(answering or self.release())
+        sink = StepUsage(usage)
         with (
-            self.retriever(content, usage=usage, groups=groups, everything=everything) as retriever,
-            ChatModel(self._models_of(content), usage) as chat,
+            self.retriever(content, usage=sink, groups=groups, everything=everything) as retriever,
+            ChatModel(self._models_of(content), sink) as chat,
         ):
             yield AnswerPipeline(
                 release=content.release_id,

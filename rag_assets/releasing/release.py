@@ -12,6 +12,7 @@ from rag_assets.releasing.content import ReleaseContent
 from rag_assets.releasing.coverage import document_versions, present_versions
 from rag_assets.releasing.gates import COMPLETENESS, QUALITY, SNAPSHOT_GATES, require
 from rag_assets.releasing.pins import require_kept
+from rag_assets.releasing.retention import end_unneeded_revocations
 from rag_assets.store import Store
 
 REVOKED_BEFORE = "revoked_before"
@@ -44,10 +45,10 @@ def make_release(
 ) -> ReleaseResult:
     """Releases `content`; the same content is the same release. `quality` is the subject of its quality verdict.
 
-    Revocations end here, and only for what this release answers from soundly: documents, and sources with all their
-    documents, of which it holds the present version. Raises `GateError` when a gate did not pass for exactly this
-    content, when another release was made since it was judged, or when it is of another generation than the models
-    that would answer; the serving release then stays.
+    Revocations end here: of what this release answers from soundly, which are documents, and sources with all their
+    documents, of which it holds the present version; and of what no kept version holds any more. Raises `GateError`
+    when a gate did not pass for exactly this content, when another release was made since it was judged, or when it is
+    of another generation than the models that would answer; the serving release then stays.
     """
     snapshot = content.snapshot
     require(ledger, SNAPSHOT_GATES, snapshot.snapshot_id)
@@ -63,12 +64,14 @@ def make_release(
     release = content.create(ledger)
     retracted = release.release_id in _rolled_back_from(ledger)
     flipped = not retracted and ledger.serve(release.release_id, reason="every gate passed", by=served_by)
+    allowed_again = 0 if retracted else _end_revocations(store, ledger, snapshot, sources)
+    end_unneeded_revocations(store, ledger)
     return ReleaseResult(
         release=release,
         new=before is None,
         flipped=flipped,
         retracted=retracted,
-        allowed_again=0 if retracted else _end_revocations(store, ledger, snapshot, sources),
+        allowed_again=allowed_again,
     )
 
 
