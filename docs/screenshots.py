@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ WIDTH, HEIGHT = 1600, 1000
 MAX_BYTES = 250_000
 SETTLE_SECONDS = 4.0
 """For what a page loads after its first words: plots, states of checks, the layout of a graph."""
+QUIET_SECONDS, QUIET_WITHIN_SECONDS, POLL_SECONDS = 40.0, 300.0, 2.0
+"""Longer than a sensor waits between two looks."""
 GROUP = "/locations/rag_assets/asset-groups"
 
 
@@ -36,28 +39,30 @@ GROUP = "/locations/rag_assets/asset-groups"
 class Shot:
     """A picture: `name`.png of `path`, once the page shows all of `shows`.
 
-    `needs` names assets without which there is nothing to see; `clicks` are the words of buttons to press first.
+    `needs` names assets without which there is nothing to see.
     """
 
     name: str
     path: str
     shows: tuple[str, ...]
     needs: tuple[str, ...] = ()
-    clicks: tuple[str, ...] = ()
     height: int = HEIGHT
 
 
+GROUPS = ("sources", "ingestion", "evaluation", "release", "operations")
+EXPANDED = ",".join(f"global@global:{group}" for group in GROUPS)
+
 SHOTS = (
-    Shot("lineage", "/asset-groups", ("ingestion",), height=900),
-    Shot("ingestion-group", f"{GROUP}/ingestion/lineage", ("raw_documents", "vector_index"), height=760),
-    Shot("vector-index", "/assets/vector_index?view=partitions", ("handbook",), ("vector_index",)),
-    Shot("vector-index-plots", "/assets/vector_index?view=plots", ("vector_index",), ("vector_index",)),
-    Shot("index-snapshot", "/assets/index_snapshot", ("index_snapshot", "Metadata"), ("index_snapshot",), height=1400),
-    Shot("eval-report", "/assets/eval_report", ("eval_report", "Metadata"), ("eval_report",), height=1800),
-    Shot("release", "/assets/release", ("release", "Metadata"), ("release",), height=1400),
-    Shot("checks", "/assets/raw_documents?view=checks", ("raw_documents",), ("raw_documents",)),
+    Shot("lineage", f"/asset-groups?expanded={EXPANDED}", ("raw_documents", "release"), height=720),
+    Shot("ingestion", f"{GROUP}/ingestion/lineage", ("raw_documents", "vector_index"), height=760),
+    Shot("vector-index", "/assets/vector_index?view=partitions&partition=handbook", ("Metadata",), ("vector_index",)),
+    Shot("vector-index-overview", "/assets/vector_index?view=overview", ("Metadata",), ("vector_index",), height=1800),
+    Shot("index-snapshot", "/assets/index_snapshot?view=overview", ("Metadata",), ("index_snapshot",), height=1400),
+    Shot("eval-report", "/assets/eval_report?view=overview", ("Metadata",), ("eval_report",), height=1800),
+    Shot("release", "/assets/release?view=overview", ("Metadata",), ("release",), height=1400),
+    Shot("checks", "/assets/raw_documents?view=checks", ("Latest execution",), ("raw_documents",)),
     Shot("jobs", "/jobs", ("ingest_source",), height=760),
-    Shot("automation", "/automation", ("rag_assets",), height=900),
+    Shot("automation", "/automation", ("rag_assets",), height=760),
     Shot("runs", "/runs", ("Success",), height=900),
 )
 
@@ -83,15 +88,22 @@ def assets(door: Door) -> set[str]:
     return {"/".join(node["assetKey"]["path"]) for node in nodes}
 
 
+def settle(door: Door) -> None:
+    """Until the runs that start by themselves have ended: the sensors see the examples for the first time."""
+    query = "{ runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED]}) { ... on Runs { count } } }"
+    deadline, quiet = time.monotonic() + QUIET_WITHIN_SECONDS, 0.0
+    while quiet < QUIET_SECONDS and time.monotonic() < deadline:
+        running = door.graphql(query).json["data"]["runsOrError"]["count"]
+        quiet = 0.0 if running else quiet + POLL_SECONDS
+        time.sleep(POLL_SECONDS)
+
+
 def take(door: Door, shot: Shot) -> None:
     """Opens the page, and writes its picture."""
     with browser_page(width=WIDTH, height=shot.height) as page:
         page.open(door.url + shot.path)
         page.wait_for(*shot.shows)
         page.settle(SETTLE_SECONDS)
-        for text in shot.clicks:
-            page.click(text)
-            page.settle(1.0)
         write(page, IMAGES / f"{shot.name}.png")
         for refusal in page.refused:
             typer.echo(f"  refused: {refusal}")
@@ -130,7 +142,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder to ingest into, used again when it is there")
     given = parser.parse_args()
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(prefix="examples-") as temporary:
         folder = given.keep or Path(temporary)
         fresh = not (folder / "data").exists()
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,6 +150,7 @@ def main() -> None:
             ingest(folder)
         with running_door(folder, **environment(folder)) as door:
             present = assets(door)
+            settle(door)
             for shot in (*SHOTS, *reports(folder)):
                 if given.names and shot.name not in given.names:
                     continue

@@ -151,9 +151,9 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 def test_a_mutation_by_each_door(doors: Proxy) -> None:
     editor, reader = logged_in(doors.editors, EDITOR), logged_in(doors.readers, READER)
     assert reader.graphql(SET_LIMIT.replace("KEY", "second"), origin=reader.url).status == 403
-    assert reader.pools() == set()
+    assert "second" not in reader.pools()
     assert editor.graphql(SET_LIMIT.replace("KEY", "first"), origin=editor.url).status == 200
-    assert reader.pools() == editor.pools() == {"first"}
+    assert "first" in reader.pools() & editor.pools()
     assert reader.handshake(reader.url) == editor.handshake(editor.url) == 101
 
 
