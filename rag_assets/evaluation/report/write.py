@@ -51,7 +51,8 @@ def write_report(
 ) -> ReportPaths:
     """Writes the report of `evaluation` into `folder`, which it makes; a former one there is replaced.
 
-    `history` is oldest first and holds this evaluation's own row too. `skipped`: what is no baseline, and why. Equal input gives equal bytes.
+    `history` is oldest first and holds this evaluation's own row too. `skipped`: baselines that could not be asked,
+    and why. Equal input gives equal bytes.
     """
     view = view_of(
         evaluation,
