@@ -61,8 +61,12 @@ def test_csv_means_the_same_as_json_lines(tmp_path: Path) -> None:
         },
         {"id": "b", "question": "Nothing?", "answerable": False},
     )
-    rows = 'id,question,expected_uris,answers,answerable,tags\r\na,"Say ""it"", now?",x.md | s/y.md,"1\n2",TRUE,t\r\nb,Nothing?,,,no,\r\n'
-    (tmp_path / "golden.csv").write_text(rows, "utf-8-sig", newline="")
+    rows = [
+        "id,question,expected_uris,answers,answerable,tags",
+        'a,"Say ""it"", now?",x.md | s/y.md,"1\n2",TRUE,t',
+        "b,Nothing?,,,no,",
+    ]
+    (tmp_path / "golden.csv").write_text("\r\n".join([*rows, ""]), "utf-8-sig", newline="")
     assert load(tmp_path, "golden.csv") == load(tmp_path, "golden.jsonl")
     (tmp_path / "semicolons.csv").write_text("question;answers\nHow, then?;so, thus\n", "utf-8")
     assert load(tmp_path, "semicolons.csv")[0].answers == ("so, thus",)
