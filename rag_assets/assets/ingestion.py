@@ -78,6 +78,7 @@ def raw_documents(
             ledger=opened.ledger,
             run_id=context.run.run_id,
             progress=log_progress(context),
+            verify_contents=config.verify_contents,
         )
         record_run(context, opened, result.data_version, result.table_version)
         context.log.info(result.why)
