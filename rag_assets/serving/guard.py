@@ -112,7 +112,7 @@ class Guard:
             raise Refusal(
                 421,
                 f"This server does not answer to the host {host!r}.",
-                f"Use http://127.0.0.1, or start it with: rag-assets dev --allow-host {host or 'NAME'}",
+                "Use http://127.0.0.1 with the port of the UI; for a name of yours: rag-assets dev --allow-host NAME",
             )
         origin = request.headers.get("origin")
         if origin is not None and not same_host(origin, host):
