@@ -153,7 +153,7 @@ def _regression(evaluation: Evaluation, baseline: Baseline, settings: Evaluation
         | {
             "n": found.n,
             "value": found.difference,
-            "limit": -settings.max_regression,
+            "limit": 0.0 - settings.max_regression,
             "ci95": list(found.ci95),
             "p_worse": found.p_worse,
             "detectable_effect": found.detectable_effect,

@@ -134,7 +134,7 @@ def detectable_effect(differences: Values, *, false_alarm_rate: float, margin: f
     It solves loss = margin + (z[1 − rate] + z[.8]) · sqrt((s² + loss · (1 − loss)) / n), where s² is the variance of
     the observed differences: the usual formula for a paired mean, with the variance that the loss itself adds when it
     consists of questions that fall from 1 to 0 (Connor 1987, for paired proportions). One question, 1 / n, is added
-    for scores that come in steps: `bench/gate_simulation.py` finds a power of .76 to .83 with it for scores of 0 and
+    for scores that come in steps: `bench/gate_simulation.py` finds a power of .76 to .84 with it for scores of 0 and
     1, and more for graded ones. So it is above 0 even where no question differs. It is 1 where not even a loss on
     every question would be significant.
     """

@@ -245,6 +245,18 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert '<script>fetch("http://evil.example")</script>' in rendered.text
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["1. one", "# a", "- a", "+ a", "> a", "= a", "a_b_c", "_a_", "*a*", "`a`", "~~a~~", "a|b", "&lt;b&gt;", "a\\*b"],
+)
+def test_every_text_shows_in_markdown_as_it_is(text: str) -> None:
+    rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(
+        f"{as_markdown(text)}\n\n- x {as_markdown(text)}"
+    )
+    assert Page(rendered).text.split("\n")[0].strip() == text
+    assert {tag for tag, _ in Page(rendered).tags} == {"p", "ul", "li"}
+
+
 def test_what_controls_a_terminal_or_turns_text_around_is_made_visible() -> None:
     assert as_markdown("a\x1b[31m\u202eb") == "a\ufffd\\[31m\ufffdb"
 

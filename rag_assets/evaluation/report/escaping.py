@@ -10,7 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:@>=])")
+_ANYWHERE = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_AT_THE_START = re.compile(r"^(\d*)([#+\-=>]|[.)](?=\s|$))")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -20,7 +21,7 @@ def without_controls(text: str) -> str:
 
 
 def as_markdown(value: Any) -> str:
-    """A value that shows as it is: one line, every character that means something in Markdown or HTML escaped.
+    """A value that shows as it is: one line, with a backslash where Markdown or HTML would read something into it.
 
     `Markup` is passed on: it is our own.
     """
@@ -28,7 +29,7 @@ def as_markdown(value: Any) -> str:
         return str(value)
     text = " ".join(without_controls(str(value)).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return _MARKUP.sub(r"\\\1", text)
+    return _AT_THE_START.sub(r"\1\\\2", _ANYWHERE.sub(r"\\\g<0>", text))
 
 
 def as_text(value: Any) -> Any:
