@@ -16,7 +16,8 @@ import dagster as dg
 
 from rag_assets.project import Project
 from rag_assets_tests.cli.command import FORGOTTEN
-from rag_assets_tests.cli.test_dev import family, free_port
+from rag_assets_tests.cli.test_dev import family
+from rag_assets_tests.serving.door import free_port
 
 PROMISED_SECONDS = 30.0
 START_SECONDS = 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -45,7 +46,7 @@ def report_failures(context: dg.RunFailureSensorContext, project: ProjectResourc
     return dg.SkipReason(post(url, message))
 
 
-def post(url: str, message: dict[str, str | None]) -> str:
+def post(url: str, message: Mapping[str, str | None]) -> str:
     """Posts `message` as JSON and says how that went. Never raises, nor repeats the URL, which may be a secret."""
     import httpx2
 
@@ -55,7 +56,7 @@ def post(url: str, message: dict[str, str | None]) -> str:
         if attempt:
             time.sleep(PAUSE_SECONDS)
         try:
-            answer = httpx2.post(url, json=message, timeout=TIMEOUT_SECONDS)
+            answer = httpx2.post(url, json=dict(message), timeout=TIMEOUT_SECONDS)
         except Exception as error:  # an address that cannot be read fails in ways of its own
             said = f"it cannot be reached ({type(error).__name__})"
             continue
