@@ -8,16 +8,15 @@ plain text, a websocket handshake, and each of them under a name of its own that
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag_assets.serving.hosts import AllowedHosts, same_host
+from rag_assets.serving.request import Refusal, Request, read_body, replay
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-GRAPHQL = "/graphql"
 REPORTING = "/report_asset_"
 """How the paths start on which other systems report materializations, checks and observations."""
 READING = ("GET", "HEAD")
@@ -34,44 +33,6 @@ SECURITY_HEADERS = {
     "x-frame-options": "SAMEORIGIN",
 }
 FRAMES = "frame-ancestors 'self'"
-
-
-class Refusal(Exception):  # noqa: N818  # an answer more than an error
-    """Why a request goes no further: an HTTP status, what is wrong with it, and what to do."""
-
-    def __init__(self, status: int, problem: str, fix: str) -> None:
-        self.status = status
-        self.problem = problem
-        self.fix = fix
-        super().__init__(problem)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the rules look at. `headers` have lower-case names; one that came twice is in `repeated`."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    repeated: frozenset[str]
-
-    @classmethod
-    def of(cls, scope: Scope) -> Request:
-        """The HTTP request or websocket handshake of an ASGI scope; a handshake has the method GET."""
-        headers: dict[str, str] = {}
-        repeated = set()
-        for raw_name, raw_value in scope["headers"]:
-            name = raw_name.decode("latin-1").lower()
-            if name in headers:
-                repeated.add(name)
-            headers[name] = raw_value.decode("latin-1")
-        query = scope.get("query_string", b"").decode("latin-1")
-        return cls(scope.get("method", "GET"), scope["path"], query, headers, frozenset(repeated))
-
-    @property
-    def is_graphql(self) -> bool:
-        return self.path.rstrip("/") == GRAPHQL
 
 
 @dataclass
@@ -94,10 +55,10 @@ class Guard:
             if scope["type"] == "http":
                 self._check_request(request)
                 if request.method == "POST":
-                    body = await _read_body(receive, request, self.max_body_bytes)
+                    body = await read_body(receive, request, self.max_body_bytes)
                     if self.read_only:
                         _check_reads_only(request, body)
-                    receive = _replay(body, receive)
+                    receive = replay(body, receive)
         except Refusal as refusal:
             await _refuse(scope, receive, send, refusal)
             return
@@ -152,25 +113,6 @@ def _asks_for_graphiql(request: Request) -> bool:
     return not request.query and "text/html" in request.headers.get("accept", "")
 
 
-async def _read_body(receive: Receive, request: Request, max_bytes: int) -> bytes:
-    """The whole body. Raises `Refusal` as soon as it is known to be too large."""
-    too_large = Refusal(413, f"The body is larger than {max_bytes:,} bytes.", "Send less at once.")
-    announced = request.headers.get("content-length", "0")
-    if not announced.isascii() or not announced.isdigit() or int(announced) > max_bytes:
-        raise too_large
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        body += message.get("body", b"")
-        if len(body) > max_bytes:
-            raise too_large
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
 def _check_reads_only(request: Request, body: bytes) -> None:
     """Refuses a document with a mutation in it, also one that Dagster does not hold a permission for."""
     from graphql import GraphQLError, OperationType, parse
@@ -183,18 +125,6 @@ def _check_reads_only(request: Request, body: bytes) -> None:
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode) and definition.operation is OperationType.MUTATION:
             raise Refusal(403, "This server is read-only.", "Use the server that may be written to.")
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `body` first, and then whatever comes: the disconnect."""
-    unread = [body]
-
-    async def replay() -> Message:
-        if unread:
-            return {"type": "http.request", "body": unread.pop(), "more_body": False}
-        return await receive()
-
-    return replay
 
 
 def _with_security_headers(send: Send) -> Send:
