@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings
 from rag_assets.evaluation.changes import Changes, DocumentChange, PromptChange, SettingChange, SourceChange
 from rag_assets.evaluation.gate import Baseline, judge_quality
 from rag_assets.evaluation.model import Evaluation, Expected, GoldenQuestion, ItemResult
-from rag_assets.evaluation.report import ReportPaths, metadata_markdown, write_index, write_report
+from rag_assets.evaluation.report import ReportPaths, write_index, write_report
 from rag_assets.evaluation.report.escaping import as_markdown
-from rag_assets.evaluation.report.write import METADATA_BYTES
+from rag_assets.evaluation.report.write import SUMMARY_BYTES
 from rag_assets.ledger import EvaluationRow, Snapshot
 from rag_assets.prompts import Prompts
 from rag_assets.releasing import ReleaseContent
@@ -236,8 +235,8 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
         assert '<script>fetch("http://evil.example")</script>' in page.text  # readable, as text
         assert all("evil" not in (value or "") for _, attributes in page.tags for value in attributes.values())
-    review = SimpleNamespace(evaluation=candidate, skipped={}, **given)
-    for text in (paths.markdown.read_text("utf-8"), metadata_markdown(review)):  # type: ignore[arg-type]
+    for file in (paths.markdown, paths.summary):
+        text = file.read_text("utf-8")
         rendered = Page(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text))
         assert {tag for tag, _ in rendered.tags}.isdisjoint({"script", "a", "h1c"})
         assert all((found["src"] or "").startswith("data:image/svg") for tag, found in rendered.tags if tag == "img")
@@ -300,11 +299,11 @@ def test_a_metric_that_is_not_significantly_different_has_no_arrow(tmp_path: Pat
     assert "−0.033" in html and "▼" not in html
 
 
-def test_metadata_is_small_whatever_the_questions_hold(tmp_path: Path) -> None:
+def test_the_summary_is_small_whatever_the_questions_hold(tmp_path: Path) -> None:
     long = measured(results([0.0] * 60, answer="word " * 4_000, question="why " * 2_000))
-    given = parts(long, history=[row(long, days_ago=day) for day in range(60)])
-    text = metadata_markdown(SimpleNamespace(evaluation=long, skipped={}, **given))  # type: ignore[arg-type]
-    assert len(text.encode()) <= METADATA_BYTES
+    paths = write(tmp_path, long, history=[row(long, days_ago=day) for day in range(60)])
+    text = paths.summary.read_text("utf-8")
+    assert len(text.encode()) <= SUMMARY_BYTES < paths.markdown.stat().st_size
     assert "## Metrics" in text and "data:image/svg+xml" in text
 
 
@@ -324,7 +323,7 @@ def test_a_file_is_replaced_at_once_and_leaves_nothing_behind(tmp_path: Path) ->
     candidate = measured(results([1.0] * 9))
     for _ in range(2):
         write(tmp_path / "r", candidate)
-    assert sorted(file.name for file in (tmp_path / "r").iterdir()) == ["report.html", "report.md"]
+    assert sorted(file.name for file in (tmp_path / "r").iterdir()) == ["report.html", "report.md", "summary.md"]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
