@@ -61,7 +61,7 @@ async def read_body(receive: Receive, request: Request, max_bytes: int) -> bytes
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            raise Refusal(400, "The body broke off.", "Send it again.")
         body += message.get("body", b"")
         if len(body) > max_bytes:
             raise too_large
