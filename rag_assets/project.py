@@ -251,6 +251,7 @@ class Project:
                 prompts=content.prompts,
                 settings=content.answering,
                 observers=tuple(observers),
+                show_scores=self.settings.models.all_providers()[content.chat.provider].kind == "embedded",
             )
 
     def search(

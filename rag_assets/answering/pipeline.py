@@ -20,7 +20,12 @@ from rag_assets.store import Hit
 
 @dataclass(frozen=True, slots=True)
 class AnswerPipeline:
-    """Answers questions from one release."""
+    """Answers questions from one release.
+
+    `show_scores` puts the retriever's scores into the prompt, for the extractive reader weighs them. To a generative
+    model they say nothing, and they move with every edit of any document, so that no prompt would be like an earlier
+    one.
+    """
 
     release: str
     retriever: Retriever
@@ -28,6 +33,7 @@ class AnswerPipeline:
     prompts: Prompts
     settings: AnsweringSettings
     observers: tuple[Observer, ...] = ()
+    show_scores: bool = True
 
     def ask(self, question: str, *, answer_id: str, sources: Sequence[str] | None = None) -> Answer:
         """Answers `question`; `answer_id` is what its model calls are recorded with.
@@ -64,7 +70,7 @@ class AnswerPipeline:
             return None
         rendered = render_passages(
             [
-                PromptPassage(n=n, title=_heading(hit), text=hit.text, score=hit.score)
+                PromptPassage(n=n, title=_heading(hit), text=hit.text, score=hit.score if self.show_scores else None)
                 for n, hit in enumerate(passages, start=1)
             ]
         )

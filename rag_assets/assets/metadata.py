@@ -171,13 +171,11 @@ def of_golden_questions(result: QuestionsResult, table: Table, questions: Sequen
 
 def of_eval_report(result: Review) -> Metadata:
     """Metadata of `eval_report`: every figure as a number of its own, and the report itself."""
-    from rag_assets.evaluation.report import metadata_markdown
-
     evaluation = result.evaluation
     figures = {name: metric.value for name, metric in evaluation.metrics.items() if metric.value is not None}
     return {
         "verdict": f"{_mark(result.verdict.passed)}: {result.verdict.reason}",
-        "report": dg.MetadataValue.md(metadata_markdown(result)),
+        "report": dg.MetadataValue.md(result.report.summary.read_text("utf-8")),
         "report_link": dg.MetadataValue.url(f"/reports/{evaluation.evaluation_id}/{result.report.html.name}"),
         "report_path": dg.MetadataValue.path(str(result.report.html)),
         "release": evaluation.release_id,

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from rag_assets.config import EvaluationSettings
 from rag_assets.errors import ConfigurationError, ModelError, StoreError
-from rag_assets.evaluation.changes import Changes, changes
+from rag_assets.evaluation.changes import changes
 from rag_assets.evaluation.evaluate import evaluate
 from rag_assets.evaluation.gate import Baseline, judge_quality
 from rag_assets.evaluation.model import Evaluation, GoldenQuestion
 from rag_assets.evaluation.question_table import questions_version
 from rag_assets.evaluation.report import ReportPaths, write_index, write_report
+from rag_assets.evaluation.stored import load_evaluation
 from rag_assets.fingerprints import fingerprint
 from rag_assets.ledger import EvaluationRow
 from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, subject_of_quality
@@ -39,11 +40,8 @@ class Review:
     evaluation: Evaluation
     baselines: tuple[Baseline, ...]
     skipped: dict[str, str]
-    changes: Changes
     verdict: GateVerdict
     report: ReportPaths
-    questions: tuple[GoldenQuestion, ...]
-    history: tuple[EvaluationRow, ...]
 
 
 def reports_folder(project: Project) -> Path:
@@ -79,15 +77,57 @@ def review(
     about the content.
     """
     settings = settings or project.settings.evaluation
-    ledger = project.ledger
+    subject = quality_subject(content, questions, settings)
+    if record_verdict and (decided := _decided(project, content, subject)):
+        return decided
     evaluation = evaluate(project, content, questions, sources=sources, usage=usage, progress=progress)
     baselines, skipped = _baselines(project, content, questions, settings, sources, usage)
-    subject = quality_subject(content, questions, settings)
     verdict = judge_quality(evaluation, baselines, settings, subject)
-    serving = ledger.serving()
-    before = _last_reviewed(project, content)
-    made_of = changes(project.store, ledger, before, content)
-    row = ledger.record_evaluation(
+    report = ReportPaths.of(reports_folder(project) / evaluation.evaluation_id)
+    row = project.ledger.evaluation(evaluation.evaluation_id)
+    if record_verdict or row is None or not row.details.get("decides") or not report.exist():
+        row = _recorded(project, content, evaluation, verdict, decides=record_verdict)
+        write_report(
+            report.html.parent,
+            evaluation,
+            content=content,
+            verdict=verdict,
+            baselines=baselines,
+            changes=changes(project.store, project.ledger, _last_reviewed(project, content), content),
+            history=_history(project, row),
+            questions=questions,
+            skipped=skipped,
+        )
+        project.ledger.set_report(row.evaluation_id, row.evaluation_id)
+        write_index(reports_folder(project), project.ledger.evaluations())
+    if record_verdict:  # last: whoever may release by this verdict can read its report
+        said = {"reason": verdict.reason, "evaluation": evaluation.evaluation_id, **verdict.details}
+        newest = project.ledger.verdict(QUALITY, subject)
+        if newest is None or newest.passed != verdict.passed or newest.details != said:
+            project.ledger.record_verdict(QUALITY, subject, verdict.passed, said)
+    return Review(content, evaluation, tuple(baselines), skipped, verdict, report)
+
+
+def _decided(project: Project, content: ReleaseContent, subject: str) -> Review | None:
+    """The review by which `content` came to serve, as it was: another one would change nothing."""
+    serving = project.ledger.serving()
+    verdict = project.ledger.verdict(QUALITY, subject)
+    if serving is None or serving.release_id != content.release_id or verdict is None or not verdict.passed:
+        return None
+    row = project.ledger.evaluation(verdict.details["evaluation"])
+    report = ReportPaths.of(reports_folder(project) / verdict.details["evaluation"])
+    if row is None or row.details.get("failed") or not report.exist():
+        return None
+    said = GateVerdict(QUALITY, subject, True, verdict.details["reason"], verdict.details)
+    return Review(content, load_evaluation(project.ledger, row), (), {}, said, report)
+
+
+def _recorded(
+    project: Project, content: ReleaseContent, evaluation: Evaluation, verdict: GateVerdict, *, decides: bool
+) -> EvaluationRow:
+    """Leaves the evaluation in the ledger. `decides`: a release depends on it, so that no trial replaces its report."""
+    serving = project.ledger.serving()
+    return project.ledger.record_evaluation(
         evaluation.evaluation_id,
         measured_id=evaluation.measured_id,
         release_id=evaluation.release_id,
@@ -97,34 +137,15 @@ def review(
         content=content.values,
         metrics={name: metric.to_dict() for name, metric in evaluation.metrics.items()},
         details={
+            "decides": decides,
             "passed": verdict.passed,
             "reason": verdict.reason,
             "against": serving.release_id if serving else None,
             "orphaned": dict(evaluation.orphaned),
             "question_hashes": [item.question_hash for item in evaluation.items],
+            # Kept here, for they are asked again the next time.
+            "failed": [item.to_dict() for item in evaluation.items if item.error],
         },
-    )
-    history = _history(project, row)
-    report = write_report(
-        reports_folder(project) / evaluation.evaluation_id,
-        evaluation,
-        content=content,
-        verdict=verdict,
-        baselines=baselines,
-        changes=made_of,
-        history=history,
-        questions=questions,
-        skipped=skipped,
-    )
-    ledger.set_report(evaluation.evaluation_id, evaluation.evaluation_id)
-    write_index(reports_folder(project), ledger.evaluations())
-    if record_verdict:  # last: whoever may release by this verdict can read its report
-        said = {"reason": verdict.reason, "evaluation": evaluation.evaluation_id, **verdict.details}
-        newest = ledger.verdict(QUALITY, subject)
-        if newest is None or newest.passed != verdict.passed or newest.details != said:
-            ledger.record_verdict(QUALITY, subject, verdict.passed, said)
-    return Review(
-        content, evaluation, tuple(baselines), skipped, made_of, verdict, report, tuple(questions), tuple(history)
     )
 
 

@@ -26,14 +26,15 @@ def find_evaluation(ledger: Ledger, name: str) -> Evaluation:
 def load_evaluation(ledger: Ledger, row: EvaluationRow) -> Evaluation:
     """The whole evaluation behind `row`, question by question."""
     hashes: list[str] = row.details.get("question_hashes", [])
-    stored = ledger.items(row.measured_id, hashes)
+    results = {key: item.result for key, item in ledger.items(row.measured_id, hashes).items()}
+    results |= {failed["question_hash"]: failed for failed in row.details.get("failed", [])}
     return Evaluation(
         evaluation_id=row.evaluation_id,
         measured_id=row.measured_id,
         release_id=row.release_id,
         snapshot_id=row.snapshot_id,
         questions_version=row.questions_version,
-        items=tuple(ItemResult.from_dict(stored[key].result) for key in hashes if key in stored),
+        items=tuple(ItemResult.from_dict(results[key]) for key in hashes if key in results),
         metrics={
             name: Metric(one["value"], (one["ci95"][0], one["ci95"][1]) if one["ci95"] else None, one["n"])
             for name, one in row.metrics.items()

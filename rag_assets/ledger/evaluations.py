@@ -81,7 +81,7 @@ class Evaluations(Database):
         metrics: Mapping[str, Any],
         details: Mapping[str, Any],
     ) -> EvaluationRow:
-        """Records an evaluation once; a second call with its id returns the first row."""
+        """Records an evaluation; a second call with its id says anew what was found, and keeps its time and report."""
         row = {
             "evaluation_id": evaluation_id,
             "measured_id": measured_id,
@@ -96,7 +96,7 @@ class Evaluations(Database):
             "created_at": utc_now(),
         }
         with self.writing() as connection:
-            self.upsert(connection, table, [row])
+            self.upsert(connection, table, [row], update=("metrics", "details"))
         found = self.evaluation(evaluation_id)
         assert found is not None, "it was recorded just now"
         return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,19 +22,26 @@ from rag_assets.releasing import GateVerdict, ReleaseContent
 if TYPE_CHECKING:
     import jinja2
 
-    from rag_assets.evaluation.review import Review
-
-HTML_FILE, MARKDOWN_FILE = "report.html", "report.md"
-METADATA_BYTES = 60_000
-METADATA_WORST = (5, 3, 1, 0)
+HTML_FILE, MARKDOWN_FILE, SUMMARY_FILE = "report.html", "report.md", "summary.md"
+SUMMARY_BYTES = 60_000
+SUMMARY_WORST = (5, 3, 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportPaths:
-    """The files of one report."""
+    """The files of one report. `summary` is the Markdown for Dagster's page of the asset."""
 
     html: Path
     markdown: Path
+    summary: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> ReportPaths:
+        """Where the files of the report in `folder` are."""
+        return cls(folder / HTML_FILE, folder / MARKDOWN_FILE, folder / SUMMARY_FILE)
+
+    def exist(self) -> bool:
+        return self.html.is_file() and self.markdown.is_file() and self.summary.is_file()
 
 
 def write_report(
@@ -54,7 +61,8 @@ def write_report(
     `history` is oldest first and holds this evaluation's own row too. `skipped`: baselines that could not be asked,
     and why. Equal input gives equal bytes.
     """
-    view = view_of(
+    viewed = partial(
+        view_of,
         evaluation,
         content=content,
         verdict=verdict,
@@ -64,31 +72,22 @@ def write_report(
         questions=questions,
         skipped=skipped,
     )
-    paths = ReportPaths(folder / HTML_FILE, folder / MARKDOWN_FILE)
+    view = viewed()
+    paths = ReportPaths.of(folder)
     write_at_once(paths.html, render_html("report.html", view=view))
     write_at_once(paths.markdown, _markdown(view))
+    write_at_once(paths.summary, _summary(viewed))
     return paths
 
 
-def metadata_markdown(review: Review) -> str:
-    """The report for Dagster's page of the asset: Markdown of at most `METADATA_BYTES` bytes, with fewer questions."""
+def _summary(viewed: Callable[..., View]) -> str:
+    """The report as Markdown of at most `SUMMARY_BYTES` bytes, with fewer questions."""
     text = ""
-    for worst in METADATA_WORST:
-        view = view_of(
-            review.evaluation,
-            content=review.content,
-            verdict=review.verdict,
-            baselines=review.baselines,
-            changes=review.changes,
-            history=review.history,
-            questions=review.questions,
-            skipped=review.skipped,
-            worst=worst,
-        )
-        text = _markdown(view)
-        if len(text.encode()) <= METADATA_BYTES:
+    for worst in SUMMARY_WORST:
+        text = _markdown(viewed(worst=worst))
+        if len(text.encode()) <= SUMMARY_BYTES:
             break
-    return text.encode()[:METADATA_BYTES].decode("utf-8", "ignore")
+    return text.encode()[:SUMMARY_BYTES].decode("utf-8", "ignore")
 
 
 def render_html(template: str, **values: Any) -> str:
