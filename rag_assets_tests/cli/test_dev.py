@@ -77,6 +77,7 @@ def ui(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Door]]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+        _wait(lambda: list(family(process.pid)) == [], seconds=5)
         left = list(family(process.pid))
         for pid in left:
             os.kill(pid, signal.SIGKILL)
@@ -131,7 +132,7 @@ def test_stopping(ui: tuple[subprocess.Popen[bytes], Door], number: signal.Signa
     process, _ = ui
     process.send_signal(number)
     assert process.wait(60) == 0
-    assert list(family(process.pid)) == []
+    assert _wait(lambda: list(family(process.pid)) == [])
 
 
 @needs_proc
@@ -142,7 +143,7 @@ def test_the_end_of_one_part_ends_the_whole(ui: tuple[subprocess.Popen[bytes], D
     assert _wait(lambda: named(process.pid, part) != [])
     os.kill(named(process.pid, part)[0], signal.SIGKILL)
     assert process.wait(60) == 128 + signal.SIGKILL
-    assert list(family(process.pid)) == []
+    assert _wait(lambda: list(family(process.pid)) == [])
     assert door.log is not None
     assert "ended with exit code -9" in door.log.read_text("utf-8")
 
