@@ -172,7 +172,7 @@ def of_golden_questions(result: QuestionsResult, table: Table, questions: Sequen
 def of_eval_report(result: Review) -> Metadata:
     """Metadata of `eval_report`: every figure as a number of its own, and the report itself."""
     evaluation = result.evaluation
-    figures = {name: metric.value for name, metric in evaluation.metrics.items() if metric.value is not None}
+    figures = {name: round(metric.value, 4) for name, metric in evaluation.metrics.items() if metric.value is not None}
     return {
         "verdict": f"{_mark(result.verdict.passed)}: {result.verdict.reason}",
         "report": dg.MetadataValue.md(result.report.summary.read_text("utf-8")),
