@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
+from rag_assets.assets import EVALUATION_ASSETS, INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
 from rag_assets.assets.maintenance import maintenance
 from rag_assets.automation.helper_jobs import reset_everything, turn_on_automation
 from rag_assets.automation.runs import Jobs, refresh
@@ -23,6 +23,13 @@ release_index = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*RELEASE_ASSETS),
     executor_def=dg.in_process_executor,
     description="Pins the index over all sources, judges it, and releases it when every gate passed.",
+)
+
+evaluate_index = dg.define_asset_job(
+    name="evaluate_index",
+    selection=dg.AssetSelection.assets(*EVALUATION_ASSETS),
+    executor_def=dg.in_process_executor,
+    description="Asks the golden questions of the newest snapshot and judges it. Releases nothing.",
 )
 
 maintenance_job = dg.define_asset_job(
@@ -85,6 +92,7 @@ def start_everything() -> None:
 JOBS: Sequence[Any] = [
     ingest_source,
     release_index,
+    evaluate_index,
     refresh_all,
     maintenance_job,
     start_everything,
