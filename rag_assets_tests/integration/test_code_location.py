@@ -56,14 +56,17 @@ def test_every_asset_explains_itself() -> None:
         "embeddings",
         "vector_index",
         "index_snapshot",
+        "golden_questions",
+        "eval_report",
         "release",
+        "maintenance",
     }
     for key in keys:
         node = graph.get(key)
         assert node.description and node.owners and node.kinds and node.code_version and node.group_name
         assert "dagster/code_references" in node.metadata
     blocking = {check.name for check in graph.asset_check_keys if graph.get(check).blocking}
-    assert blocking == {"token_budget", "embedding_integrity", "completeness"}
+    assert blocking == {"token_budget", "embedding_integrity", "completeness", "quality"}
 
 
 def test_refresh_all_releases_what_the_sound_sources_brought(small_project: SmallProject) -> None:
