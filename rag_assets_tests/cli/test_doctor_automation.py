@@ -1,0 +1,35 @@
+"""`doctor` says what the automation has paused and what is off; `sources resume` ends a pause."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rag_assets.ledger import Watch
+from rag_assets.project import Project
+from rag_assets_tests.cli.command import configure, rag_assets
+
+SINCE = datetime(2026, 6, 1, 6, 30, tzinfo=UTC)
+
+
+def test_a_paused_source_is_a_finding_until_it_is_resumed(tmp_path: Path) -> None:
+    file = configure(tmp_path, "wiki", "news", settings="automation:\n  watch_files: false\n")
+    error = "The provider refused the key."
+    with Project.open(file) as project:
+        project.ledger.record_watch(Watch("wiki", "digest", 3, 5, error, SINCE, SINCE, SINCE, SINCE))
+
+    found = {finding["name"]: finding for finding in rag_assets(tmp_path, "doctor", "--json").json}
+    assert found["automation"]["detail"] == "off in the configuration: watch_files"
+    paused = found["watch of wiki"]
+    assert not paused["ok"]
+    assert paused["detail"] == f"wiki paused since 2026-06-01 06:30 UTC after 5 failures in a row: {error}"
+    assert "rag-assets sources resume wiki" in paused["fix"]
+    assert "watch of news" not in found
+    rows = {row["source"]: row["paused"] for row in rag_assets(tmp_path, "sources", "list", "--json").json}
+    assert rows == {"wiki": error, "news": None}
+
+    assert rag_assets(tmp_path, "sources", "resume", "wiki", "--json").json["resumed"]
+    assert not rag_assets(tmp_path, "sources", "resume", "wiki", "--json").json["resumed"]
+    assert "watch of wiki" not in {finding["name"] for finding in rag_assets(tmp_path, "doctor", "--json").json}
+    with Project.open(file) as project:
+        assert project.ledger.watches()["wiki"].digest == "", "the next look launches it"
