@@ -76,6 +76,7 @@ def ask(
     for citation in answer.citations:
         place = _place(citation.title, citation.source, citation.uri, citation.heading_path, citation.page)
         say(f"  [{citation.n}] {place}")
+    say(f"  answer {answer.answer_id}")
 
 
 def _result(hit: Hit) -> dict[str, Any]:

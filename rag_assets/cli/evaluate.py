@@ -167,12 +167,14 @@ def _names(project: Project, given: Sequence[str] | None) -> tuple[str, ...] | N
 
 
 def _content(project: Project, release: str | None, candidate: bool) -> ReleaseContent:
-    from rag_assets.releasing import ReleaseContent
+    from rag_assets.releasing import ReleaseContent, require_kept
     from rag_assets.releasing import candidate as newest
 
     if candidate:
         return project.content(newest(project.ledger))
-    return ReleaseContent.of(project.release(release), project.ledger)
+    found = project.release(release)
+    require_kept(project.store, project.ledger, found)
+    return ReleaseContent.of(found, project.ledger)
 
 
 def _questions(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag_assets.config import EvaluationSettings
-from rag_assets.errors import ConfigurationError, ModelError, StoreError
+from rag_assets.errors import ConfigurationError, ModelError, NoReleaseError, StoreError
 from rag_assets.evaluation.changes import changes
 from rag_assets.evaluation.evaluate import evaluate
 from rag_assets.evaluation.gate import Baseline, judge_quality
@@ -21,7 +21,7 @@ from rag_assets.evaluation.report import ReportPaths, write_index, write_report
 from rag_assets.evaluation.stored import load_evaluation
 from rag_assets.fingerprints import fingerprint
 from rag_assets.ledger import EvaluationRow
-from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, subject_of_quality
+from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, require_kept, subject_of_quality
 
 if TYPE_CHECKING:
     from rag_assets.models.usage import UsageSink
@@ -171,9 +171,11 @@ def _baselines(
     found, skipped = [], {}
     for name, (release_id, among) in wanted.items():
         try:
-            before = ReleaseContent.of(project.release(release_id), project.ledger)
+            release = project.release(release_id)
+            require_kept(project.store, project.ledger, release)
+            before = ReleaseContent.of(release, project.ledger)
             measured = evaluate(project, before, questions, sources=sources, usage=usage)
-        except (ConfigurationError, ModelError, StoreError) as error:
+        except (ConfigurationError, ModelError, NoReleaseError, StoreError) as error:
             # Its tables are pruned, or its models are gone: what cannot be asked cannot be compared with.
             skipped[name] = f"{release_id}: {error.problem}"
             continue

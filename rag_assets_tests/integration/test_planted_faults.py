@@ -22,6 +22,10 @@ from rag_assets_tests.client.server import serving
 ROOT = Path(__file__).parents[2]
 SOURCES = ("handbook", "playbooks", "reference")
 QUESTION = "What is the constant k in reciprocal rank fusion?"
+LAUNCH = """
+mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  ... on LaunchRunSuccess { run { runId } } } }
+"""
 MANUAL = """
 automation: {watch_files: false, sync_sources: false, release_when_settled: false, schedules: false}
 """
@@ -35,6 +39,7 @@ class Plant:
 
     folder: Path
     client: Client
+    url: str
     release: str
 
     @property
@@ -51,6 +56,26 @@ class Plant:
             assert self.run("ingest_source", name).run.succeeded
         return self.run("release_index")
 
+    def materialize_alone(self, asset: str) -> RunResult:
+        """What the button of one asset in the UI sends."""
+        import httpx2
+
+        selector = {
+            "repositoryLocationName": "rag_assets",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": [asset]}],
+            "assetCheckSelection": [],
+        }
+        answer = httpx2.post(
+            f"{self.url}/graphql",
+            json={"query": LAUNCH, "variables": {"params": {"selector": selector, "runConfigData": {}}}},
+            timeout=60,
+        ).json()
+        run_id = answer["data"]["launchRun"]["run"]["runId"]
+        self.client.wait(run_id, timeout_seconds=120)
+        return self.client.result(run_id)
+
     def assert_stopped(self, result: RunResult, *, by: str) -> str:
         """The release was stopped by `by`, what served still answers; returns the report as Markdown."""
         assert not result.run.succeeded
@@ -61,9 +86,7 @@ class Plant:
         answered = rag_assets(self.folder, "ask", QUESTION, "--json").json
         assert answered["release"] == self.release
         assert "60" in answered["answer"]
-        alone = self.client.launch_assets(["release"])
-        self.client.wait(alone.run_id, timeout_seconds=120)
-        refused = self.client.result(alone.run_id)
+        refused = self.materialize_alone("release")
         assert not refused.run.succeeded
         assert "The gate 'quality' failed" in (refused.error or "")
         report = Path(result.materialization("eval_report").metadata["report_path"])
@@ -72,7 +95,7 @@ class Plant:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Client]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Client, str]]:
     folder = tmp_path_factory.mktemp("faults") / "project"
     folder.mkdir()
     shutil.copytree(ROOT / "examples", folder / "examples")
@@ -82,17 +105,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cli
     done = rag_assets(folder, "ingest")
     assert done.code == 0, done.err
     with serving(folder) as url, Client(url) as client:
-        yield folder, client
+        yield folder, client, url
 
 
 @pytest.fixture
-def plant(server: tuple[Path, Client]) -> Iterator[Plant]:
+def plant(server: tuple[Path, Client, str]) -> Iterator[Plant]:
     """The server, put back into a sound state afterwards."""
-    folder, client = server
+    folder, client, url = server
     configuration = (folder / "rag_assets.yaml").read_text("utf-8")
     with Project.open(folder / "rag_assets.yaml") as project:
         release = project.release().release_id
-    yield Plant(folder, client, release)
+    yield Plant(folder, client, url, release)
     (folder / "rag_assets.yaml").write_text(configuration, "utf-8")
 
 
