@@ -37,7 +37,10 @@ def measure(root: Path, *, ticks: int, file_count: int, source_count: int) -> di
         file = root / names[number % source_count] / f"{number // 100 % 10}" / f"{number:06}.md"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"# {number}\n")
-    cursor, seconds, waiting, cursor_bytes, launches = None, [], [], 0, 0
+    cursor: str | None = None
+    seconds: list[float] = []
+    waiting: list[float] = []
+    cursor_bytes = launches = 0
     resident = 0.0
     with dg.DagsterInstance.local_temp(str(root)) as instance:
         for tick in range(ticks):
