@@ -13,8 +13,7 @@ from sqlalchemy import create_engine, text
 
 from rag_assets.errors import LedgerError, MissingDependencyError
 from rag_assets.ledger import Ledger
-from rag_assets.ledger.columns import AnyText, UtcDateTime
-from rag_assets.ledger.tables import metadata
+from rag_assets.ledger.columns import AnyText, UtcDateTime, metadata
 from rag_assets_tests.ledger.conftest import why_no_postgres
 
 OPENERS = 4
