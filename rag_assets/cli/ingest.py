@@ -167,15 +167,15 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
 
 
 def _print_evaluation(evaluated: dict[str, Any]) -> None:
-    if not evaluated["questions"]:
+    if not evaluated["questions"] and not evaluated["orphaned"]:
         typer.echo("evaluation: no golden questions are configured, so nothing was measured")
         return
     figures = ", ".join(
         f"{name} {evaluated['metrics'][name]:.3f}" for name in SHOWN_METRICS if name in evaluated["metrics"]
     )
     typer.echo(
-        f"evaluation: {evaluated['questions']} golden questions, {evaluated['asked_before']} of them asked before; "
-        f"{figures}\n  {evaluated['verdict']}\n  report: {evaluated['report_path']}"
+        f"evaluation: {evaluated['questions']} golden questions, {evaluated['asked_before']} of them asked before"
+        f"{'; ' + figures if figures else ''}\n  {evaluated['verdict']}\n  report: {evaluated['report_path']}"
     )
 
 

@@ -16,6 +16,7 @@ def write(root: Path, uri: str, text: str) -> None:
     (root / uri).write_text(f"# {Path(uri).stem}\n\n{text}\n", "utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_file_that_is_saved_is_answered_from_and_one_that_is_deleted_is_not(tmp_path: Path) -> None:
     configure(tmp_path, "wiki")
