@@ -31,12 +31,18 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     ├── NoReleaseError              nothing is released yet, or not the release that was asked for
     ├── ServerError                 Dagster's server cannot be reached, or it answered with an error
     │   └── AccessRefusedError      it wants another login, is read-only, or refuses this caller
+    ├── ReportError                 the report of an evaluation cannot be written
     ├── RunError                    a run cannot be launched, found or cancelled as asked
     │   └── RunTimeoutError         it had not ended in time; it goes on
     └── QueryError                  a question that cannot be answered or searched for as it stands
 """
 
 from __future__ import annotations
+
+import errno
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write to a full disk ends in, be it of results, of the ledger or of a lock."""
 
 
 class RagAssetsError(Exception):
@@ -164,6 +170,10 @@ class ServerError(RagAssetsError):
 
 class AccessRefusedError(ServerError):
     """The server wants another login, is read-only, or refuses this caller."""
+
+
+class ReportError(RagAssetsError):
+    """The report of an evaluation cannot be written."""
 
 
 class RunError(RagAssetsError):

@@ -1,11 +1,11 @@
 """The entry point: gathers the commands and turns errors into one line and an exit code.
 
-Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, but some documents or sources failed.
+Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, but some documents or sources failed;
+4 evaluated, and a gate did not pass.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
 import io
 import os
@@ -18,12 +18,10 @@ import typer
 
 from rag_assets.cli import answers, dev, doctor, evaluate, ingest, lineage, rate, releases, reset, sources, trigger
 from rag_assets.cli.output import complain, print_json, report_error
-from rag_assets.errors import RagAssetsError
+from rag_assets.errors import DISK_ERRORS, RagAssetsError
 
 GC_THRESHOLD = 100_000
 """Allocations between two collections. At the default of 700 they take a sixth of the time that imports take."""
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What a write to a full disk ends in, be it of results, of the ledger or of a lock."""
 
 app = typer.Typer(
     name="rag-assets",

@@ -13,7 +13,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ KEYS = ("id", "question", "expected", "expected_uris", "answers", "answerable", 
 PLACE_KEYS = ("uri", "source", "heading", "page")
 DELIMITERS = ",;\t"
 _BETWEEN = re.compile(r"\s\|\s|[\r\n]+")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 _TRUTH = {"": None, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -42,6 +43,24 @@ class Problem:
 
     place: str
     what: str
+
+
+def check_writable(value: Any) -> None:
+    """Raises `ValueError` where a text anywhere in a JSON value holds what no file and no database can hold.
+
+    JSON can write a NUL and half of a pair of surrogates, as in `"\\ud800"`; neither is a character of any text.
+    """
+    if isinstance(value, str):
+        if found := _UNWRITABLE.search(value):
+            what = "NUL" if found[0] == "\0" else "half of a pair of surrogates"
+            raise ValueError(f"a text holds \\u{ord(found[0]):04x}, {what}, which is no character; remove it")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            check_writable(key)
+            check_writable(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            check_writable(inner)
 
 
 def from_json_lines(text: str, name: str) -> tuple[list[Placed], list[Problem]]:
@@ -100,6 +119,7 @@ def _check_columns(columns: list[str]) -> None:
 def _from_cells(columns: list[str], cells: list[str]) -> GoldenQuestion:
     if len(cells) > len(columns):
         raise ValueError(f"it has {len(cells)} cells and {len(columns)} columns; put cells with commas in quotes")
+    check_writable(cells)
     row = dict(zip(columns, cells, strict=False))
     said = row.get("answerable", "").strip().lower()
     if said not in _TRUTH:
@@ -117,6 +137,7 @@ def _from_cells(columns: list[str], cells: list[str]) -> GoldenQuestion:
 def _from_values(values: Any) -> GoldenQuestion:
     if not isinstance(values, Mapping):
         raise ValueError("it is no JSON object on one line")
+    check_writable(values)
     _check_keys(values, KEYS)
     question_id = values.get("id", "")
     if isinstance(question_id, bool) or not isinstance(question_id, str | int):

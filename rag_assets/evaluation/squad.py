@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag_assets.evaluation.model import Expected
-from rag_assets.evaluation.question_rows import Placed, Problem
+from rag_assets.evaluation.question_rows import Placed, Problem, check_writable
 from rag_assets.evaluation.questions import make_question, normalised
 
 UNPLACED = "no-document-holds:"
@@ -128,6 +128,7 @@ def _collect(paragraph: Any, place: str, asked: dict[str, _Asked], problems: lis
         raise ValueError("its uri must be a text")
     if not named and not (isinstance(context, str) and context.strip()):
         raise ValueError("it has neither a 'context' nor a 'uri'")
+    check_writable(named or context)
     for entry in paragraph["qas"]:
         try:
             question_id, question, answers, impossible = _entry(entry)
@@ -157,4 +158,5 @@ def _entry(entry: Any) -> tuple[str, str, list[str], bool]:
     texts = [answer.get("text") if isinstance(answer, Mapping) else None for answer in answers or []]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(f"the answers of {question_id!r} must be objects with a 'text'")
+    check_writable([str(question_id), question, *texts])
     return str(question_id), question, [str(text) for text in texts], bool(entry.get("is_impossible", False))

@@ -140,3 +140,31 @@ def test_patterns_that_find_nothing_and_files_that_hold_nothing(tmp_path: Path) 
 def test_a_file_counts_once_however_often_it_matches(tmp_path: Path) -> None:
     file = lines(tmp_path / "a[1].jsonl", {"question": "One?"})
     assert len(load(tmp_path, "a[1].jsonl", "*.jsonl", str(file), str(tmp_path / "*.jsonl"))) == 1
+
+
+@pytest.mark.parametrize(("escape", "what"), [("\\ud800", "half of a pair of surrogates"), ("\\u0000", "NUL")])
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "q", "question": "What?", "answers": ["a BAD b"]}',
+        '{"id": "BAD", "question": "What?", "answers": ["a"]}',
+        '{"question": "What BAD?", "answerable": false}',
+        '{"question": "What?", "expected": [{"uri": "a.md", "heading": "BAD"}]}',
+        '{"question": "What?", "expected_uris": ["BAD.md"]}',
+        '{"question": "What?", "answers": ["a"], "tags": ["BAD"]}',
+        '{"question": "What?", "answers": ["a"], "BAD": 1}',
+    ],
+)
+def test_what_no_file_can_hold_is_a_mistake_with_its_line(tmp_path: Path, line: str, escape: str, what: str) -> None:
+    fine = '{"question": "Fine \\ud83d\\ude00?", "answers": ["\\ud83d\\ude00"]}'  # a whole pair is a character
+    (tmp_path / "golden.jsonl").write_text(f"{fine}\n{line.replace('BAD', escape)}\n", "utf-8")
+    said = mistakes(tmp_path, "golden.jsonl")
+    assert f"golden.jsonl:2: a text holds {escape}, {what}" in said
+    said.encode()
+    (tmp_path / "golden.jsonl").write_text(fine, "utf-8")
+    assert load(tmp_path, "golden.jsonl")[0].answers == ("😀",)
+
+
+def test_a_nul_in_csv_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "golden.csv").write_text("question,answers\nWhat?,yes\nWho?,a\0b\n", "utf-8")
+    assert "golden.csv:3: a text holds \\u0000, NUL" in mistakes(tmp_path, "golden.csv")

@@ -6,6 +6,7 @@ import datetime
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,11 +16,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings, EvaluationSettings, RetrievalSettings
+from rag_assets.errors import ReportError
 from rag_assets.evaluation.changes import Changes, DocumentChange, PromptChange, SettingChange, SourceChange
 from rag_assets.evaluation.gate import Baseline, judge_quality
 from rag_assets.evaluation.model import Evaluation, Expected, GoldenQuestion, ItemResult
 from rag_assets.evaluation.report import ReportPaths, write_index, write_report
 from rag_assets.evaluation.report.escaping import as_markdown
+from rag_assets.evaluation.report.worst import NOT_SHOWN
 from rag_assets.evaluation.report.write import SUMMARY_BYTES
 from rag_assets.ledger import EvaluationRow, Snapshot
 from rag_assets.prompts import Prompts
@@ -339,3 +342,67 @@ def test_a_browser_shows_it_and_finds_nothing_to_block(failed: ReportPaths, tmp_
     )  # fmt: skip
     assert "Questions that went worst" in done.stdout
     assert "Content Security Policy" not in done.stderr and "CONSOLE" not in done.stderr
+
+
+def test_text_that_no_file_can_hold_breaks_no_report(tmp_path: Path) -> None:
+    broken = "half \ud800 of a \udfff pair and NUL \0"
+    kept = item(broken, {"mrr_at_10": 0.0}, question=broken, answer=broken, tags=(broken,), error=broken)
+    candidate = evaluation([kept], by_tag={broken: metrics_of([kept])}, orphaned={"gone": broken})
+    paths = write(tmp_path, candidate, skipped={"serving": broken})
+    reason = {"passed": False, "reason": broken}
+    for file in (paths.html, paths.markdown, paths.summary, write_index(tmp_path, [row(candidate, details=reason)])):
+        assert "half \ufffd of a \ufffd pair and NUL \ufffd" in file.read_text("utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("a file", "utf-8")
+    for attempt in (
+        lambda: write(tmp_path / "reports" / "one", measured(results([0.0]))),
+        lambda: write_index(tmp_path / "reports", []),
+    ):
+        with pytest.raises(ReportError, match=r"reports.* cannot be written: ") as refused:
+            attempt()
+        assert str(tmp_path / "reports") in refused.value.fix
+    assert not ReportPaths.of(tmp_path / "reports" / "one").exist()
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    code = """
+import errno, resource, signal, sys
+from pathlib import Path
+from rag_assets.evaluation.report.write import write_at_once
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_at_once(Path(sys.argv[1]), "x" * 100_000)
+except OSError as error:
+    sys.exit(0 if error.errno == errno.EFBIG else 1)
+sys.exit(2)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "report.md")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_documents_that_are_not_for_everyone_are_named_and_not_quoted(tmp_path: Path) -> None:
+    def answered(name: str, cited: str, **more: Any) -> ItemResult:
+        quote = {"n": 1, "source": "docs", "uri": cited, "quote": f"Quote of {cited}."}
+        given = {"citations": (quote,), "answer": f"Answer from {cited}.", **more}
+        passages = (passage("secret.md", heading_path=("Secret heading",)), passage("open.md"))
+        return item(name, {"mrr_at_10": 0.0}, retrieved=passages, **given)
+
+    candidate = evaluation(
+        [
+            answered("q1", "secret.md"),
+            answered("q2", "open.md"),
+            answered("q3", "", citations=(), answer="Made of passages."),
+            answered("q4", "", citations=(), answer="I do not know.", refused=True),
+        ]
+    )
+    paths = write(tmp_path, candidate, hidden=lambda source, uri: (source, uri) == ("docs", "secret.md"))
+    for file in (paths.html, paths.markdown, paths.summary):
+        text = file.read_text("utf-8")
+        for shown in ("docs/secret.md", "Quote of open.md.", "Answer from open.md.", "I do not know.", NOT_SHOWN):
+            assert shown in text, (file, shown)
+        for secret in ("Quote of secret.md", "Answer from secret.md", "Made of passages", "Secret heading"):
+            assert secret not in text, (file, secret)

@@ -104,3 +104,19 @@ def test_every_paragraph_of_xquad_is_found_among_its_own_texts() -> None:
     asked = [qa["question"] for article in articles for paragraph in article["paragraphs"] for qa in paragraph["qas"]]
     assert len(questions) == len({" ".join(text.casefold().split()) for text in asked}) == 1_185
     assert all(len(question.expected) == 1 for question in questions)
+
+
+def test_what_no_file_can_hold_is_a_mistake_with_its_place(tmp_path: Path) -> None:
+    paragraphs = [
+        {"uri": "s/\ud800.md", "qas": [qa(1, "What?", "one")]},
+        {"context": "Half \udfff a pair.", "qas": [qa(2, "Who?", "one")]},
+        {"uri": "s/x.md", "qas": [qa(3, "Where \0?", "one"), qa(4, "When?", "one \ud800")]},
+        {"uri": "s/x.md", "qas": [qa(5, "Why?", "one") | {"id": "\ud800"}]},
+    ]
+    with pytest.raises(QuestionsError) as caught:
+        load(tmp_path, squad(*paragraphs))
+    said = caught.value.problem
+    said.encode()
+    assert "5 mistakes" in said
+    for number in (1, 2, 3, 4):
+        assert f"squad.json, article 1, paragraph {number}: a text holds \\u" in said

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 _ANYWHERE = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _AT_THE_START = re.compile(r"^(\d*)([#+\-=>]|[.)](?=\s|$))")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def without_controls(text: str) -> str:
-    """Control characters and those that turn the direction of text become visible as a replacement character."""
+    """Control characters, those that turn the direction of text and halves of surrogate pairs become visible."""
     return _CONTROL.sub("\ufffd", text)
 
 

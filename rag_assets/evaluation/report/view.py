@@ -21,7 +21,7 @@ from rag_assets.evaluation.report.tables import (
     measured,
     metric_rows,
 )
-from rag_assets.evaluation.report.worst import BadQuestion, worst_questions
+from rag_assets.evaluation.report.worst import BadQuestion, Hidden, worst_questions
 from rag_assets.ledger import EvaluationRow
 from rag_assets.releasing import GateVerdict, ReleaseContent
 
@@ -72,6 +72,7 @@ def view_of(
     questions: Sequence[GoldenQuestion] = (),
     skipped: Mapping[str, str] | None = None,
     worst: int = WORST_QUESTIONS,
+    hidden: Hidden = lambda source, uri: False,
 ) -> View:
     """Gathers a report. Minima, primary metric and the number of resamples are those of `verdict`."""
     settings = _settings_of(verdict)
@@ -90,9 +91,13 @@ def view_of(
         passed=verdict.passed,
         reason=verdict.reason,
         rules=tuple(verdict.details["rules"]),
-        warnings=(
-            *verdict.details["warnings"],
-            *(f"not compared with {name} {why}" for name, why in (skipped or {}).items()),
+        warnings=tuple(
+            dict.fromkeys(
+                (
+                    *verdict.details["warnings"],
+                    *(f"not compared with {name} {why}" for name, why in (skipped or {}).items()),
+                )
+            )
         ),
         questions=len(evaluation.items),
         orphaned=tuple(orphaned[:LISTED]),
@@ -109,7 +114,9 @@ def view_of(
         changes=changes,
         by_source=groups(evaluation.by_source, primary=primary),
         by_tag=groups(evaluation.by_tag, primary=primary),
-        worst=tuple(worst_questions(evaluation, questions, baselines[0] if baselines else None, primary, worst)),
+        worst=tuple(
+            worst_questions(evaluation, questions, baselines[0] if baselines else None, primary, worst, hidden)
+        ),
         provenance=tuple(_provenance(evaluation, content)),
         samples=settings.bootstrap_samples,
     )

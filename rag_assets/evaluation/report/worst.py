@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,10 @@ from rag_assets.evaluation.model import Evaluation, Expected, GoldenQuestion, It
 from rag_assets.evaluation.report import figures
 
 TEXT_CHARACTERS = 1_200
+NOT_SHOWN = "(not shown: restricted)"
+"""Stands for text of a document that not everyone may read, or that was revoked."""
+Hidden = Callable[[str, str], bool]
+"""Whether no text of the document may be shown, by its source and its uri."""
 SUCCESS_METRICS = (
     "mrr_at_10", "answer_contains", "refusal_precision", "refusal_recall", "citation_correctness", "judge",
 )  # fmt: skip
@@ -63,8 +67,12 @@ def worst_questions(
     baseline: Baseline | None,
     primary_metric: str,
     limit: int,
+    hidden: Hidden = lambda source, uri: False,
 ) -> list[BadQuestion]:
-    """At most `limit` questions that did not go perfectly: by how many of their scores failed, then loss, then id."""
+    """At most `limit` questions that did not go perfectly: by how many of their scores failed, then loss, then id.
+
+    Of documents that are `hidden` only the place is shown, and of answers from them nothing.
+    """
     by_hash = {question.question_hash: question for question in questions}
     change = (
         {one.question_id: one for one in score_changes(baseline.evaluation, evaluation, primary_metric)}
@@ -88,7 +96,7 @@ def worst_questions(
     for item in found[:limit]:
         before = change.get(item.question_id)
         moved = f"{figures.label_of(primary_metric).label} was {before.before:.3f}" if before else ""
-        made.append(_bad_question(item, by_hash.get(item.question_hash), moved))
+        made.append(_bad_question(item, by_hash.get(item.question_hash), moved, hidden))
     return made
 
 
@@ -99,7 +107,7 @@ def _success(item: ItemResult, primary_metric: str) -> float:
     return sum(scores) / len(scores) if scores else 1.0
 
 
-def _bad_question(item: ItemResult, question: GoldenQuestion | None, change: str) -> BadQuestion:
+def _bad_question(item: ItemResult, question: GoldenQuestion | None, change: str, hidden: Hidden) -> BadQuestion:
     return BadQuestion(
         question_id=item.question_id,
         question=_cut(item.question),
@@ -108,13 +116,14 @@ def _bad_question(item: ItemResult, question: GoldenQuestion | None, change: str
         expected=tuple(_expected(one) for one in question.expected) if question else (),
         accepted=tuple(_cut(one) for one in question.answers) if question else (),
         answerable=item.answerable,
-        answer=_cut(item.answer),
+        answer=NOT_SHOWN if _tells(item, hidden) else _cut(item.answer),
         refused=item.refused,
         error=item.error or "",
         retrieved=tuple(
-            Passage(rank, one.relevant, _place(one), f"{one.score:.3f}") for rank, one in enumerate(item.retrieved, 1)
+            Passage(rank, one.relevant, _place(one, hidden), f"{one.score:.3f}")
+            for rank, one in enumerate(item.retrieved, 1)
         ),
-        citations=tuple(_citation(one) for one in item.citations),
+        citations=tuple(_citation(one, hidden) for one in item.citations),
         scores=tuple(
             (figures.label_of(name).label, figures.figure(name, item.scores[name]))
             for name in [*figures.LABELS, *sorted(item.scores.keys() - figures.LABELS.keys())]
@@ -124,9 +133,18 @@ def _bad_question(item: ItemResult, question: GoldenQuestion | None, change: str
     )
 
 
-def _citation(values: Mapping[str, Any]) -> Citation:
-    place = f"{values.get('source', '')}/{values.get('uri', '')}"
-    return Citation(str(values.get("n", "")), place, _cut(str(values.get("quote", ""))))
+def _tells(item: ItemResult, hidden: Hidden) -> bool:
+    """Whether the answer may hold text of a hidden document: it cites one, or cites nothing and was given one."""
+    if item.refused or not item.answer:
+        return False
+    cited = [(str(one.get("source", "")), str(one.get("uri", ""))) for one in item.citations]
+    return any(hidden(*place) for place in cited or [(one.source, one.uri) for one in item.retrieved])
+
+
+def _citation(values: Mapping[str, Any], hidden: Hidden) -> Citation:
+    source, uri = str(values.get("source", "")), str(values.get("uri", ""))
+    quote = NOT_SHOWN if hidden(source, uri) else _cut(str(values.get("quote", "")))
+    return Citation(str(values.get("n", "")), f"{source}/{uri}", quote)
 
 
 def _problem(item: ItemResult, question: GoldenQuestion | None) -> str:
@@ -155,7 +173,9 @@ def _expected(place: Expected) -> str:
     return where + heading + (f", page {place.page}" if place.page is not None else "")
 
 
-def _place(passage: Retrieved) -> str:
+def _place(passage: Retrieved, hidden: Hidden) -> str:
+    if hidden(passage.source, passage.uri):  # headings are text of the document too
+        return f"{passage.source}/{passage.uri}"
     where = " › ".join([f"{passage.source}/{passage.uri}", *passage.heading_path])
     return where + (f", page {passage.page}" if passage.page is not None else "")
 

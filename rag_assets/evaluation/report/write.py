@@ -10,13 +10,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag_assets.errors import DISK_ERRORS, ReportError
 from rag_assets.evaluation.changes import Changes
 from rag_assets.evaluation.gate import Baseline
 from rag_assets.evaluation.model import Evaluation, GoldenQuestion
 from rag_assets.evaluation.report import plots
 from rag_assets.evaluation.report.escaping import as_markdown, as_text
 from rag_assets.evaluation.report.view import View, view_of
+from rag_assets.evaluation.report.worst import Hidden
 from rag_assets.ledger import EvaluationRow
+from rag_assets.ledger.columns import storable
 from rag_assets.releasing import GateVerdict, ReleaseContent
 
 if TYPE_CHECKING:
@@ -41,7 +44,8 @@ class ReportPaths:
         return cls(folder / HTML_FILE, folder / MARKDOWN_FILE, folder / SUMMARY_FILE)
 
     def exist(self) -> bool:
-        return self.html.is_file() and self.markdown.is_file() and self.summary.is_file()
+        """Whether all of them can be seen; those in a folder that may not be entered cannot."""
+        return all(map(os.path.isfile, (self.html, self.markdown, self.summary)))
 
 
 def write_report(
@@ -55,11 +59,13 @@ def write_report(
     history: Sequence[EvaluationRow],
     questions: Sequence[GoldenQuestion],
     skipped: Mapping[str, str] | None = None,
+    hidden: Hidden = lambda source, uri: False,
 ) -> ReportPaths:
     """Writes the report of `evaluation` into `folder`, which it makes; a former one there is replaced.
 
     `history` is oldest first and holds this evaluation's own row too. `skipped`: baselines that could not be asked,
-    and why. Equal input gives equal bytes.
+    and why. `hidden`: the documents of which nothing but their place is shown. Equal input gives equal bytes. Raises
+    `ReportError`.
     """
     viewed = partial(
         view_of,
@@ -71,6 +77,7 @@ def write_report(
         history=history,
         questions=questions,
         skipped=skipped,
+        hidden=hidden,
     )
     view = viewed()
     paths = ReportPaths.of(folder)
@@ -96,8 +103,23 @@ def render_html(template: str, **values: Any) -> str:
 
 
 def write_at_once(path: Path, text: str) -> None:
-    """Whoever reads `path` sees the former file or this one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Whoever reads `path` sees the former file or this one, never a part.
+
+    Raises `ReportError` where the file cannot be written, but the `OSError` itself when the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, storable(text))
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        raise ReportError(
+            f"The report {path} cannot be written: {error.strerror or error}.",
+            fix=f"Make {path.parent} a folder that can be written to; what was asked is kept and not asked again.",
+        ) from None
+
+
+def _replace(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
