@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from rag_assets.answering import Answer
+    from rag_assets.answering import Answer, Observer
     from rag_assets.store import Hit
 
 __all__ = ["ask", "read", "search"]
@@ -40,17 +40,18 @@ def search(
     k: int | None = None,
     sources: Sequence[str] | None = None,
     groups: Collection[str] = (),
+    observers: Sequence[Observer] = (),
     config_file: Path | None = None,
 ) -> list[Hit]:
     """The best passages of the serving release, best first, from `sources` alone if given.
 
-    What is for some is found by a member of its `groups` alone. Raises `NoReleaseError`, `QueryError` and
-    `UnknownSourceError`.
+    What is for some is found by a member of its `groups` alone. `observers` are told of every step, for tracing. Raises
+    `NoReleaseError`, `QueryError` and `UnknownSourceError`.
     """
     from rag_assets.project import Project
 
     with Project.open(config_file) as project:
-        return project.search(query, k=k, sources=sources, groups=groups)[1]
+        return project.search(query, k=k, sources=sources, groups=groups, observers=observers)[1]
 
 
 def ask(
@@ -58,13 +59,14 @@ def ask(
     *,
     sources: Sequence[str] | None = None,
     groups: Collection[str] = (),
+    observers: Sequence[Observer] = (),
     config_file: Path | None = None,
 ) -> Answer:
-    """A cited answer from the serving release, with `sources` and `groups` as in `search`.
+    """A cited answer from the serving release, with `sources`, `groups` and `observers` as in `search`.
 
     Raises `NoReleaseError`, `QueryError`, `UnknownSourceError` and `ModelError`.
     """
     from rag_assets.project import Project
 
     with Project.open(config_file) as project:
-        return project.ask(question, sources=sources, groups=groups)
+        return project.ask(question, sources=sources, groups=groups, observers=observers)

@@ -255,26 +255,53 @@ class Project:
             )
 
     def search(
-        self, query: str, *, k: int | None = None, sources: Sequence[str] | None = None, groups: Collection[str] = ()
+        self,
+        query: str,
+        *,
+        k: int | None = None,
+        sources: Sequence[str] | None = None,
+        groups: Collection[str] = (),
+        observers: Sequence[Observer] = (),
     ) -> tuple[str, list[Hit]]:
-        """The serving release's id and its best passages for `query`, best first; see `retriever` for `groups`."""
-        from rag_assets.answering import check_question
+        """The serving release's id and its best passages for `query`, best first; see `retriever` for `groups`.
 
-        asked = check_question(query, max_characters=self.settings.answering.max_question_characters)
+        `observers` are told of the steps `guard` and `retrieve`, under an id that names no answer.
+        """
+        from rag_assets.answering import StepUsage, check_question, observed
+        from rag_assets.ledger import new_answer_id
+
+        search_id = new_answer_id()
+        with observed(observers, "guard", search_id) as step:
+            asked = check_question(query, max_characters=self.settings.answering.max_question_characters)
+            step.attributes["characters"] = len(asked)
         release = self.release()
         for name in sources or ():
             self.settings.source(name)
-        with self.retriever(release, usage=self.ledger.usage_sink(), groups=groups) as retriever:
-            return release.release_id, retriever.retrieve(asked, k=k, sources=sources)
+        with self.retriever(release, usage=StepUsage(self.ledger.usage_sink()), groups=groups) as retriever:
+            with observed(observers, "retrieve", search_id) as step:
+                hits = retriever.retrieve(asked, k=k, sources=sources)
+                step.attributes["chunk_ids"] = [hit.chunk_id for hit in hits]
+            return release.release_id, hits
 
-    def ask(self, question: str, *, sources: Sequence[str] | None = None, groups: Collection[str] = ()) -> Answer:
-        """An answer from the serving release, recorded in the ledger; see `retriever` for `groups`."""
+    def ask(
+        self,
+        question: str,
+        *,
+        sources: Sequence[str] | None = None,
+        groups: Collection[str] = (),
+        observers: Sequence[Observer] = (),
+    ) -> Answer:
+        """An answer from the serving release, recorded in the ledger; see `retriever` for `groups`.
+
+        `observers` are told of every step.
+        """
         from rag_assets.ledger import new_answer_id
 
         for name in sources or ():
             self.settings.source(name)
         answer_id = new_answer_id()
-        with self.pipeline(usage=self.ledger.usage_sink(answer_id=answer_id), groups=groups) as pipeline:
+        usage = self.ledger.usage_sink(answer_id=answer_id)
+        with self.pipeline(usage=usage, groups=groups, observers=observers) as pipeline:
             answer = pipeline.ask(question, answer_id=answer_id, sources=sources)
         self.ledger.record_answer(
             answer_id=answer.answer_id,

@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 import rag_assets
-from rag_assets.errors import UnknownSourceError
+from rag_assets.answering import Step
+from rag_assets.errors import QueryError, UnknownSourceError
 from rag_assets.project import Project
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest
@@ -67,3 +68,35 @@ def test_search_and_ask_are_kept_to_sources(house: SmallProject) -> None:
     for function in (rag_assets.search, rag_assets.ask):
         with pytest.raises(UnknownSourceError, match="'barn'"):
             function(QUESTION, sources=["barn"])
+
+
+class Steps:
+    """Writes down each step that ended."""
+
+    def __init__(self) -> None:
+        self.seen: list[Step] = []
+
+    def started(self, step: Step) -> None:
+        pass
+
+    def finished(self, step: Step) -> None:
+        self.seen.append(step)
+
+
+def test_search_and_ask_tell_observers_of_their_steps(house: SmallProject) -> None:
+    asked, searched, refused = Steps(), Steps(), Steps()
+    answer = rag_assets.ask(QUESTION, groups=["cellar"], observers=[asked])
+    assert [step.name for step in asked.seen] == ["guard", "retrieve", "generate", "verify"]
+    assert {step.answer_id for step in asked.seen} == {answer.answer_id}
+
+    hits = rag_assets.search(QUESTION, k=1, observers=[searched])
+    guard, retrieve = searched.seen
+    assert (guard.name, retrieve.name, guard.answer_id) == ("guard", "retrieve", retrieve.answer_id)
+    assert retrieve.attributes["chunk_ids"] == [hit.chunk_id for hit in hits]
+    assert retrieve.attributes["input_tokens"] > 0
+    assert retrieve.duration_ms > 0
+
+    with pytest.raises(QueryError):
+        rag_assets.search("  ", observers=[refused])
+    (step,) = refused.seen
+    assert (step.name, str(step.error).partition(":")[0]) == ("guard", "QueryError")

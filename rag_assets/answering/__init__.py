@@ -6,7 +6,7 @@ model. Nothing in a document or a question is executed or followed.
 
 from rag_assets.answering.answer import Answer, Citation
 from rag_assets.answering.guard import check_question
-from rag_assets.answering.observers import Observer, Step, StepUsage
+from rag_assets.answering.observers import Observer, Step, StepUsage, observed
 from rag_assets.answering.pipeline import AnswerPipeline
 from rag_assets.answering.retrieve import Retriever, check_built_in, make_reranker
 from rag_assets.answering.verify import cited_passages
@@ -23,4 +23,5 @@ __all__ = [
     "check_question",
     "cited_passages",
     "make_reranker",
+    "observed",
 ]
