@@ -10,6 +10,7 @@ import pytest
 from rag_assets.assets.stage_runs import links_of_release, links_of_snapshot
 from rag_assets.documents.parsing import parse
 from rag_assets.errors import QueryError
+from rag_assets.fingerprints import document_id
 from rag_assets.lineage import AnswerTrace, ChunkTrace, DocumentTrace, VersionTrace, trace
 from rag_assets.releasing import prune
 from rag_assets_tests.conftest import SmallProject
@@ -214,3 +215,31 @@ def test_a_store_that_never_recorded_origins_says_so_and_the_next_run_fills_them
     with project.open() as opened:
         assert len(opened.ledger.document_version_keys("wiki")) == 2
         assert opened.ledger.document_version_keys("cellar") == set()
+
+
+def test_a_document_released_before_origins_were_recorded_is_traced_by_its_address(project: SmallProject) -> None:
+    with project.open() as opened:
+        opened.ledger.forget_document_versions(opened.ledger.document_version_keys())
+        first = opened.release().release_id
+    (project.root / "wiki/tea.md").unlink()
+    assert all(run.succeeded for run in ingest(project).runs)
+    with project.open() as opened:
+        opened.ledger.forget_document_versions(opened.ledger.document_version_keys())
+        assert opened.ledger.denied().documents == {document_id("wiki", "tea.md")}
+    for address in ("wiki/tea.md", "tea.md"):
+        found = of_document(project, address)
+        assert (found.stored_hash, found.denied, found.file.state) == (None, True, "gone")
+        (version,) = found.versions
+        assert (version.content_hash, version.releases) == (None, (first,))
+
+    with project.open() as opened:  # the kept snapshot alone knows it
+        opened.ledger.allow([document_id("wiki", "tea.md")])
+    assert [one.releases for one in of_document(project, "wiki/tea.md").versions] == [(first,)]
+
+    project.write("wiki/milk.md", "# Milk\n\nMilk is cooled quickly.\n")
+    assert all(run.succeeded for run in ingest(project).runs)
+    with project.open() as opened:  # the deny-list alone knows it
+        opened.ledger.deny_documents("wiki", [(document_id("wiki", "tea.md"), "tea.md")], "revoked")
+        prune(opened.store, opened.ledger, keep=1, keep_days=0, now=datetime.now(UTC) + timedelta(days=400))
+    found = of_document(project, "wiki/tea.md")
+    assert (found.denied, found.versions) == (True, ())
