@@ -239,7 +239,7 @@ def test_a_document_released_before_origins_were_recorded_is_traced_by_its_addre
     project.write("wiki/milk.md", "# Milk\n\nMilk is cooled quickly.\n")
     assert all(run.succeeded for run in ingest(project).runs)
     with project.open() as opened:  # the deny-list alone knows it
-        opened.ledger.deny_documents("wiki", [(document_id("wiki", "tea.md"), "tea.md")], "revoked")
         prune(opened.store, opened.ledger, keep=1, keep_days=0, now=datetime.now(UTC) + timedelta(days=400))
+        opened.ledger.deny_documents("wiki", [(document_id("wiki", "tea.md"), "tea.md")], "revoked")
     found = of_document(project, "wiki/tea.md")
     assert (found.denied, found.versions) == (True, ())
