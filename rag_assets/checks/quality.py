@@ -24,7 +24,12 @@ def quality(project: ProjectResource) -> dg.AssetCheckResult:
             return dg.AssetCheckResult(passed=False, description=str(error))
         questions = stored_questions(opened.store.golden_questions())
         subject = quality_subject(content, questions, opened.settings.evaluation)
-        return shown(opened.ledger.verdict(QUALITY, subject), subject)
+        result = shown(opened.ledger.verdict(QUALITY, subject), subject)
+        serving = opened.ledger.serving()
+    if serving is None or serving.release_id != content.release_id or result.passed:
+        return result
+    # What serves already was forced: nothing is left to stop.
+    return result._replace(severity=WARN, description=f"Serves all the same: a person forced it. {result.description}")
 
 
 @dg.asset_check(asset=golden_questions)
@@ -54,9 +59,15 @@ def orphaned_questions(project: ProjectResource) -> dg.AssetCheckResult:
 
     They count in no metric. Mend them in their file, or remove them.
     """
+    from rag_assets.evaluation.question_table import stored_questions
+    from rag_assets.evaluation.review import quality_subject
+
     with project.open() as opened:
-        newest = opened.ledger.evaluations(limit=1)
-        orphaned = newest[0].details.get("orphaned", {}) if newest else {}
+        questions = stored_questions(opened.store.golden_questions())
+        subject = quality_subject(candidate_content(opened), questions, opened.settings.evaluation)
+        verdict = opened.ledger.verdict(QUALITY, subject)
+        row = opened.ledger.evaluation(verdict.details["evaluation"]) if verdict else None
+        orphaned = row.details.get("orphaned", {}) if row else {}
     return dg.AssetCheckResult(
         passed=not orphaned,
         severity=WARN,

@@ -43,7 +43,7 @@ def _print_report() -> None:
     from rag_assets.project import Project
 
     with Project.open() as project:
-        rows = project.ledger.evaluations(release_id=project.release().release_id, limit=1)
+        rows = project.ledger.deciding_evaluations(project.release().release_id)[:1]
         folder = reports_folder(project)
     for row in rows:
         typer.echo(f"The evaluation of this release, over {row.questions} golden questions:")

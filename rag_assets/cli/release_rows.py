@@ -16,7 +16,7 @@ def release_row(release: Release, ledger: Ledger) -> dict[str, Any]:
     serving = ledger.serving()
     content = ReleaseContent.of(release, ledger)
     starts = [change for change in ledger.serving_history() if change.release_id == release.release_id]
-    evaluations = ledger.evaluations(release_id=release.release_id, limit=1)
+    evaluations = ledger.deciding_evaluations(release.release_id)[:1]
     return {
         "release": release.release_id,
         "serving": serving is not None and serving.release_id == release.release_id,
@@ -95,7 +95,7 @@ def difference(changes: Changes, ledger: Ledger) -> dict[str, Any]:
 
 
 def _evaluated(release_id: str | None, ledger: Ledger) -> EvaluationRow | None:
-    return next(iter(ledger.evaluations(release_id=release_id, limit=1)), None) if release_id else None
+    return next(iter(ledger.deciding_evaluations(release_id)), None) if release_id else None
 
 
 def _value(metrics: Any, name: str) -> float | None:

@@ -109,15 +109,19 @@ def promote(
     Example: rag-assets releases promote 0c5a41b2f3de --force --reason "the questions are outdated"
     """
     from rag_assets.cli.release_rows import release_row
+    from rag_assets.evaluation.question_table import stored_questions
+    from rag_assets.evaluation.review import quality_subject
     from rag_assets.project import Project
     from rag_assets.releasing import promote as promote_release
 
     with Project.open() as project:
+        questions = stored_questions(project.store.golden_questions())
         promotion = promote_release(
             project.store,
             project.ledger,
             release,
             candidate=candidate_of_now(project),
+            quality=lambda content: quality_subject(content, questions, project.settings.evaluation),
             models=project.settings.models,
             sources=project.source_names,
             force=force,

@@ -30,7 +30,9 @@ def vary(content: ReleaseContent, changes: Sequence[str], settings: Settings) ->
         }
     )
     varied = varied_settings(present, dict(_parsed(change) for change in changes))
-    return replace(content, retrieval=varied.retrieval, answering=varied.answering, chat=varied.models.chat)
+    return replace(
+        content, retrieval=varied.retrieval, answering=varied.answering, chat=varied.models.chat, release=None
+    )
 
 
 def _parsed(change: str) -> tuple[str, str]:

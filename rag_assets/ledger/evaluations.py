@@ -120,6 +120,10 @@ class Evaluations(Database):
         with self.reading() as connection:
             return [EvaluationRow(**row._mapping) for row in connection.execute(statement)]
 
+    def deciding_evaluations(self, release_id: str) -> list[EvaluationRow]:
+        """The evaluations that a release of this id was decided by, newest first; what was only tried is left out."""
+        return [row for row in self.evaluations(release_id=release_id) if row.details.get("decides")]
+
     def record_items(self, items: Sequence[EvaluationItem]) -> None:
         """Keeps results; of a question that has one already for the same `measured_id`, the first stays."""
         if items:

@@ -6,14 +6,14 @@ going back to an earlier content goes back to the earlier release.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
-from rag_assets.errors import LedgerError, NoReleaseError
+from rag_assets.errors import GateError, LedgerError, NoReleaseError
 from rag_assets.fingerprints import fingerprint
 from rag_assets.ledger.columns import storable, utc_now
 from rag_assets.ledger.engine import Database
@@ -120,11 +120,21 @@ class Releases(Database):
             current = select(serving.c.release_id).scalar_subquery()
             return next(iter(_read(connection, table.c.release_id == current)), None)
 
-    def serve(self, release_id: str, reason: str, by: str, *, rollback: bool = False, forced: bool = False) -> bool:
+    def serve(
+        self,
+        release_id: str,
+        reason: str,
+        by: str,
+        *,
+        rollback: bool = False,
+        forced: bool = False,
+        after: Sequence[str | None] | None = None,
+    ) -> bool:
         """Makes `release_id` the one that serves, in one transaction with its history row.
 
         Returns False, and writes nothing, when it serves already. Raises `NoReleaseError` when it does not exist, and
-        when it was pruned: its snapshot is no longer kept.
+        when it was pruned: its snapshot is no longer kept. With `after`, raises `GateError` when none of these serves
+        at that moment (None: nothing does), for it was compared with another one.
         """
         with self.writing() as connection:
             previous = connection.execute(select(serving.c.release_id).with_for_update()).scalar_one()
@@ -134,6 +144,11 @@ class Releases(Database):
                 )
             if previous == release_id:
                 return False
+            if after is not None and previous not in after:
+                raise GateError(
+                    f"{release_id} was judged before release {previous} began to serve.",
+                    fix="Materialize index_snapshot and eval_report again, or run: rag-assets ingest",
+                )
             pruned = connection.execute(
                 select(snapshots.c.unpinned_at)
                 .join(table, table.c.snapshot_id == snapshots.c.snapshot_id)

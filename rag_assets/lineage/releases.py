@@ -77,7 +77,7 @@ def trace_release(project: Project, release: Release, sources: Collection[str] |
     serving = ledger.serving()
     starts = [change for change in ledger.serving_history() if change.release_id == release.release_id]
     made = _first(ledger.stage_runs("release", ""), release.release_id)
-    evaluations = ledger.evaluations(release_id=release.release_id, limit=1)
+    evaluations = ledger.deciding_evaluations(release.release_id)[:1]
     evaluation = evaluations[0] if evaluations else None
     return ReleaseTrace(
         release_id=release.release_id,

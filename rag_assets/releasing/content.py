@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,8 @@ from rag_assets.prompts import Prompts
 class ReleaseContent:
     """A snapshot with the prompts, models and settings that answer from it.
 
-    Equal content has an equal `release_id`, be it released, a candidate, or a variation that is only tried.
+    Equal content has an equal `release_id`, be it a candidate or a variation that is only tried. What was released
+    keeps the name that the ledger has for it: settings that this version of the code added since would give another.
     """
 
     snapshot: Snapshot
@@ -26,20 +27,19 @@ class ReleaseContent:
     embedding: EmbeddingSettings
     retrieval: RetrievalSettings
     answering: AnsweringSettings
+    release: Release | None = None
 
     @classmethod
     def of(cls, release: Release, ledger: Ledger) -> ReleaseContent:
         """The content of a release that exists."""
-        return cls.of_values(
-            {
-                "snapshot_id": release.snapshot_id,
-                "prompts": release.prompts,
-                "retrieval": release.retrieval,
-                "answering": release.answering,
-                "details": release.details,
-            },
-            ledger,
-        )
+        values = {
+            "snapshot_id": release.snapshot_id,
+            "prompts": release.prompts,
+            "retrieval": release.retrieval,
+            "answering": release.answering,
+            "details": release.details,
+        }
+        return replace(cls.of_values(values, ledger), release=release)
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any], ledger: Ledger) -> ReleaseContent:
@@ -58,6 +58,15 @@ class ReleaseContent:
     @cached_property
     def values(self) -> dict[str, Any]:
         """As plain values, in the form the ledger keeps."""
+        if self.release is not None:
+            return {
+                "snapshot_id": self.release.snapshot_id,
+                "prompts": self.release.prompts,
+                "chat_model": self.release.chat_model,
+                "retrieval": self.release.retrieval,
+                "answering": self.release.answering,
+                "details": self.release.details,
+            }
         return {
             "snapshot_id": self.snapshot.snapshot_id,
             "prompts": {"system": self.prompts.system, "user": self.prompts.user, "refusal": self.prompts.refusal},
@@ -72,12 +81,12 @@ class ReleaseContent:
 
     @cached_property
     def content_hash(self) -> str:
-        return release_content_hash(self.values)
+        return self.release.content_hash if self.release is not None else release_content_hash(self.values)
 
     @property
     def release_id(self) -> str:
         """The id of the release that has this content, whether it exists yet or not."""
-        return self.content_hash[:DERIVED_ID_LENGTH]
+        return self.release.release_id if self.release is not None else self.content_hash[:DERIVED_ID_LENGTH]
 
     def create(self, ledger: Ledger) -> Release:
         """Makes the release, or returns the one that has this content."""

@@ -7,6 +7,7 @@ questions, never serve, because no search in them means anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from rag_assets.config import ModelSettings
@@ -22,6 +23,7 @@ from rag_assets.store import Store
 
 FORCED = "forced_promotion"
 """Not a gate but a note in the same place: this release serves although gates did not pass, and who says so and why."""
+_OTHER_RULES = "it was judged by other questions or rules than those of now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def promote(
     release_id: str,
     *,
     candidate: ReleaseContent | None,
+    quality: Callable[[ReleaseContent], str],
     models: ModelSettings,
     sources: tuple[str, ...],
     force: bool,
@@ -59,9 +62,11 @@ def promote(
 ) -> Promotion:
     """Serves the release `release_id`, which is made first where it is only the id of a candidate.
 
-    `candidate` is what a release would be made of now, if anything. A release that the gates let serve before needs
-    no force. Raises `NoReleaseError` when there is neither release nor candidate of this id or its rows are not kept
-    any more, and `GateError` when a gate objects and is not, or cannot be, overruled, or when force has no reason.
+    `candidate` is what a release would be made of now, if anything. `quality` gives the subject of the quality verdict
+    of a content by the questions and rules of now; by others it counts as an objection. A release that the gates let
+    serve before needs no force. Raises `NoReleaseError` when there is neither release nor candidate of this id or its
+    rows are not kept any more, and `GateError` when a gate objects and is not, or cannot be, overruled, or when force
+    has no reason.
     """
     if force and not reason.strip():
         raise GateError("Forcing a release needs a reason.", fix="Say why, for the record: --reason TEXT")
@@ -73,7 +78,7 @@ def promote(
             fix="Choose one that rag-assets releases list shows as kept, or run: rag-assets ingest --all",
         )
     _refuse_unsound_vectors(ledger, content, models)
-    found = () if _passed_before(ledger, release_id) else objections(ledger, content)
+    found = () if _passed_before(ledger, release_id) else objections(ledger, content, quality(content))
     if found and not force:
         said = "; ".join(f"{one.gate}: {one.reason}" for one in found)
         raise GateError(
@@ -112,16 +117,19 @@ def _passed_before(ledger: Ledger, release_id: str) -> bool:
     return bool(own) and not own[-1].forced
 
 
-def objections(ledger: Ledger, content: ReleaseContent) -> tuple[Objection, ...]:
+def objections(ledger: Ledger, content: ReleaseContent, quality: str) -> tuple[Objection, ...]:
     """What the gates hold against `content`, by their newest verdicts; a verdict that is missing objects too."""
     found = []
-    for gate, verdict in newest_verdicts(ledger, content).items():
+    for gate, newest in newest_verdicts(ledger, content).items():
+        verdict = ledger.verdict(QUALITY, quality) if gate == QUALITY else newest
         if verdict is None:
-            found.append(Objection(gate, "it was never judged"))
+            found.append(Objection(gate, _OTHER_RULES if newest is not None else "it was never judged"))
         elif not verdict.passed:
             found.append(Objection(gate, str(verdict.details.get("reason", ""))))
         elif gate == COMPLETENESS and _is_judged_against_another(ledger, content, verdict.details.get("against")):
             found.append(Objection(gate, "it was judged before another release began to serve"))
+        elif gate == QUALITY and _is_compared_with_another(ledger, content, verdict.details.get("serving")):
+            found.append(Objection(gate, "it was evaluated before another release began to serve"))
     return tuple(found)
 
 
@@ -139,6 +147,11 @@ def _is_judged_against_another(ledger: Ledger, content: ReleaseContent, against:
     if serving is None or serving.snapshot_id == content.snapshot.snapshot_id:
         return False
     return against != serving.release_id
+
+
+def _is_compared_with_another(ledger: Ledger, content: ReleaseContent, compared_with: str | None) -> bool:
+    serving = ledger.serving()
+    return serving is not None and serving.release_id not in (compared_with, content.release_id)
 
 
 def _refuse_unsound_vectors(ledger: Ledger, content: ReleaseContent, models: ModelSettings) -> None:

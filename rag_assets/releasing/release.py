@@ -59,11 +59,13 @@ def make_release(
             f"{generation.id}.",
             fix="Run: rag-assets ingest --all",
         )
-    require(ledger, [QUALITY], quality)
+    compared_with = _quality_compared_with(ledger, content, quality)
     before = ledger.release(content.release_id)
     release = content.create(ledger)
     retracted = release.release_id in _rolled_back_from(ledger)
-    flipped = not retracted and ledger.serve(release.release_id, reason="every gate passed", by=served_by)
+    flipped = not retracted and ledger.serve(
+        release.release_id, reason="every gate passed", by=served_by, after=[compared_with]
+    )
     allowed_again = 0 if retracted else _end_revocations(store, ledger, snapshot, sources)
     end_unneeded_revocations(store, ledger)
     return ReleaseResult(
@@ -73,6 +75,23 @@ def make_release(
         retracted=retracted,
         allowed_again=allowed_again,
     )
+
+
+def _quality_compared_with(ledger: Ledger, content: ReleaseContent, quality: str) -> str | None:
+    """The release that the passed quality verdict compared `content` with. What serves already needs none."""
+    serving = ledger.serving()
+    if serving is not None and serving.release_id == content.release_id:
+        return serving.release_id
+    require(ledger, [QUALITY], quality)
+    verdict = ledger.verdict(QUALITY, quality)
+    assert verdict is not None, "it was required just now"
+    compared_with: str | None = verdict.details.get("serving")
+    if serving is not None and compared_with != serving.release_id:
+        raise GateError(
+            f"{content.release_id} was evaluated before release {serving.release_id} began to serve.",
+            fix="Materialize eval_report again, or run: rag-assets ingest",
+        )
+    return compared_with
 
 
 def _require_judged_against_serving(ledger: Ledger, snapshot: Snapshot) -> None:

@@ -125,10 +125,12 @@ def test_force_is_asked_for_its_reason_and_recorded(tmp_path: Path) -> None:
     assert rag_assets(tmp_path, "ingest", "--no-release").code == 0
     with Project.open(tmp_path / "rag_assets.yaml") as project:
         from rag_assets.assets.snapshot import snapshot_of
+        from rag_assets.evaluation.review import quality_subject
 
         snapshot_of(project)
         content = project.content(candidate(project.ledger))
-        project.ledger.record_verdict(QUALITY, f"release/{content.release_id}@q/r", False, {"reason": "it got worse"})
+        subject = quality_subject(content, [], project.settings.evaluation)
+        project.ledger.record_verdict(QUALITY, subject, False, {"reason": "it got worse", "serving": first})
     refused = rag_assets(tmp_path, "releases", "promote", content.release_id)
     assert (refused.code, "quality: it got worse" in refused.error) == (1, True)
     assert "needs a reason" in rag_assets(tmp_path, "releases", "promote", content.release_id, "--force").error

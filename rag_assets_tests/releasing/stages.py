@@ -68,8 +68,15 @@ def candidate(project: Project, *, good: bool = True) -> ReleaseContent:
     snapshot = project.ledger.snapshot(result.snapshot_id)
     assert snapshot is not None
     content = project.content(snapshot)
-    project.ledger.record_verdict(QUALITY, quality(content), good, {"reason": "5 of 9 answers" if not good else "fine"})
+    judge(project, content, good=good)
     return content
+
+
+def judge(project: Project, content: ReleaseContent, *, good: bool = True) -> None:
+    """Leaves a verdict on the quality of `content`, as compared with what serves now."""
+    now = project.ledger.serving()
+    said = {"reason": "fine" if good else "5 of 9 answers", "serving": now.release_id if now else None}
+    project.ledger.record_verdict(QUALITY, quality(content), good, said)
 
 
 def quality(content: ReleaseContent) -> str:

@@ -24,7 +24,7 @@ from rag_assets.releasing import (
     candidate as newest_candidate,
 )
 from rag_assets_tests.conftest import SmallProject
-from rag_assets_tests.releasing.stages import candidate, found_texts, ingest, refresh, release, serving
+from rag_assets_tests.releasing.stages import candidate, found_texts, ingest, quality, refresh, release, serving
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def promoted(project: Project, release_id: str, *, force: bool = False, reason: 
         project.ledger,
         release_id,
         candidate=project.content(newest_candidate(project.ledger)),
+        quality=quality,
         models=project.settings.models,
         sources=project.source_names,
         force=force,
@@ -210,3 +211,28 @@ def test_a_revoked_document_does_not_come_back_by_promotion(
         promoted(project, first)
     assert serving(small_project) == first
     assert not any("Milk" in text for text in found_texts(small_project, "milk heated"))
+
+
+def test_a_candidate_that_passed_by_other_rules_is_not_promoted_by_that(
+    small_project: SmallProject, brew: Callable[[str], str]
+) -> None:
+    small_project.configure(wiki="")
+    first = brew("eighty")
+    small_project.write("wiki/tea.md", "# Tea\n\nGreen tea is brewed at ninety degrees.\n")
+    with small_project.open() as project:
+        ingest(project)
+        content = candidate(project)
+        with pytest.raises(GateError, match="judged by other questions or rules than those of now"):
+            promote(
+                project.store,
+                project.ledger,
+                content.release_id,
+                candidate=content,
+                quality=lambda content: f"release/{content.release_id}@questions/other rules",
+                models=project.settings.models,
+                sources=project.source_names,
+                force=False,
+                reason="",
+                by="a test",
+            )
+    assert serving(small_project) == first
