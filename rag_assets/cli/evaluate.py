@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,17 +11,18 @@ import typer
 from rag_assets.cli.output import JsonOption, print_json, progress_line, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from rag_assets.config import EvaluationSettings
     from rag_assets.evaluation.compare import Comparison
     from rag_assets.evaluation.model import GoldenQuestion
     from rag_assets.evaluation.review import Review
     from rag_assets.project import Project
     from rag_assets.releasing import ReleaseContent
 
-app = typer.Typer(
-    help="Ask golden questions and measure the answers.", invoke_without_command=True, rich_markup_mode=None
-)
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)  # its help is that of `evaluate`
+GATE_FAILED = 4
+"""The exit code of an evaluation that was made, and that a gate did not pass."""
 LISTED_QUESTIONS = 5
 SHOWN = (
     "mrr_at_10",
@@ -34,6 +36,24 @@ SHOWN = (
     "judge",
     "latency_p50_ms",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked for. `release` is what was evaluated or varied; `released`: what was measured is a release.
+
+    `not_applied`: metric → the minimum that the given questions cannot measure.
+    """
+
+    release: str
+    candidate: bool
+    variation: tuple[str, ...]
+    released: bool
+    not_applied: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        kind = "candidate" if self.candidate else "release"
+        return f"{kind} {self.release}" + (f" with {', '.join(self.variation)}" if self.variation else "")
 
 
 @app.callback()
@@ -61,6 +81,13 @@ def evaluate(
 ) -> None:
     """Ask golden questions and measure the answers. Releases nothing; what was asked before is not asked again.
 
+    Exit codes: 0 every gate passed; 4 evaluated, and a gate did not pass; 1 it could not be evaluated. Of --questions,
+    only the configured minima count that they can measure.
+
+    --json prints release (what was evaluated or varied), variation, candidate, content (the id of what was measured),
+    released, snapshot, evaluation, questions (given), measured (counted), orphaned, errors, metrics (name: value, ci95,
+    n), gates (name: passed, value, limit, text, …), not_applied, warnings, passed, reason and report_path.
+
     Example: rag-assets eval --set retrieval.mode=vector --json
     """
     if context.invoked_subcommand is not None:
@@ -74,24 +101,35 @@ def evaluate(
         raise ConfigurationError("--release and --candidate were both given.", fix="Give one of them.")
     with Project.open() as project:
         names = _names(project, sources)
-        content = vary(_content(project, release, candidate), changes or (), project.settings)
-        asked = _questions(project, questions, split or ("all" if questions else "gate"), names)
+        base = _content(project, release, candidate)
+        content = vary(base, changes or (), project.settings)
+        given = _questions(project, questions, split or ("all" if questions else "gate"), names)
+        settings = project.settings.evaluation
+        if questions:
+            settings = _applicable(settings, given)
         with progress_line() as status:
             result = review(
                 project,
                 content,
-                asked,
+                given,
+                settings=settings,
                 sources=names,
                 usage=project.ledger.usage_sink(asset="eval"),
                 progress=lambda what, done, total: status.info("%s of %s %s", done, total, what),
             )
-        made = project.ledger.release(content.release_id) is not None
+        asked = _Asked(
+            release=base.release_id,
+            candidate=candidate,
+            variation=tuple(changes or ()),
+            released=project.ledger.release(content.release_id) is not None,
+            not_applied=_without(project.settings.evaluation.minima, settings.minima),
+        )
     if as_json:
-        print_json(_as_json(result, made))
+        print_json(_as_json(result, asked))
     else:
-        _print(result)
+        _print(result, asked)
     if not result.verdict.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(GATE_FAILED)
 
 
 @app.command("compare")
@@ -204,26 +242,55 @@ def _questions(
     return wanted
 
 
-def _as_json(result: Review, made: bool) -> dict[str, Any]:
-    evaluation = result.evaluation
+def _applicable(settings: EvaluationSettings, questions: Sequence[GoldenQuestion]) -> EvaluationSettings:
+    """`settings` with the minima that `questions` can measure: a file of its own need not have every kind of them."""
+    from rag_assets.evaluation.measurable import measurable
+
+    known = measurable(questions, judged=settings.judge is not None)
+    minima = {metric: least for metric, least in settings.minima.items() if metric in known}
+    return settings.model_copy(update={"minima": minima})
+
+
+def _without(minima: Mapping[Any, float], applied: Mapping[Any, float]) -> dict[str, float]:
+    return {metric: least for metric, least in minima.items() if metric not in applied}
+
+
+def _gates(rules: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Each rule under a name of its own: `orphaned`, `minimum mrr_at_10`, `regression serving`."""
+    gates: dict[str, dict[str, Any]] = {}
+    for rule in rules:
+        what = rule.get("name") or rule.get("metric") or ""
+        gates[f"{rule['rule']} {what}".strip()] = {"value": None, "limit": None, **rule}
+    return gates
+
+
+def _as_json(result: Review, asked: _Asked) -> dict[str, Any]:
+    evaluation, details = result.evaluation, result.verdict.details
     return {
-        "release": evaluation.release_id if made else None,
+        "release": asked.release,
+        "variation": list(asked.variation),
+        "candidate": asked.candidate,
+        "content": evaluation.release_id,
+        "released": asked.released,
         "evaluation": evaluation.evaluation_id,
         "snapshot": evaluation.snapshot_id,
-        "questions": len(evaluation.items),
+        "questions": len(evaluation.items) + len(evaluation.orphaned),
+        "measured": len(evaluation.items),
         "orphaned": dict(evaluation.orphaned),
         "errors": {item.question_id: item.error for item in evaluation.items if item.error},
         "metrics": {name: metric.to_dict() for name, metric in evaluation.metrics.items()},
-        "gates": result.verdict.details,
+        "gates": _gates(details["rules"]),
+        "not_applied": dict(asked.not_applied),
+        "warnings": list(details["warnings"]),
         "passed": result.verdict.passed,
         "reason": result.verdict.reason,
         "report_path": str(result.report.html),
     }
 
 
-def _print(result: Review) -> None:
+def _print(result: Review, asked: _Asked) -> None:
     evaluation = result.evaluation
-    say(f"{len(evaluation.items)} questions, {evaluation.reused_items} of them asked before")
+    say(f"{asked}: {len(evaluation.items)} questions, {evaluation.reused_items} of them asked before")
     for name in SHOWN:
         metric = evaluation.metrics.get(name)
         if metric is not None and metric.value is not None:
@@ -233,6 +300,8 @@ def _print(result: Review) -> None:
         say(f"  compared with {baseline.release_id} ({baseline.name})")
     for name, why in result.skipped.items():
         say(f"  not compared with {name}: {why}")
+    for unmeasured, least in asked.not_applied.items():
+        say(f"  minimum {least:g} of {unmeasured} not applied: none of the given questions measures it")
     for question_id, why in list(evaluation.orphaned.items())[:10]:
         say(f"  not counted: {question_id}: {why}")
     say(f"{'passed' if result.verdict.passed else 'FAILED'}: {result.verdict.reason}")
