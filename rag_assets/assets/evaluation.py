@@ -48,9 +48,9 @@ def golden_questions(project: ProjectResource) -> dg.MaterializeResult[None]:
 def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """What the newest snapshot answers to the golden questions, compared with what serves, and whether it may follow.
 
-    Only questions of the split gate count. Nothing is asked twice: a question whose passages did not change costs
-    nothing. The verdict is left in the ledger for exactly this snapshot with these prompts, models and settings; the
-    report is kept as a file.
+    Only questions of the split gate count. Nothing is paid for twice: at temperature 0 a question whose passages
+    did not change costs nothing. The verdict is left in the ledger for exactly this snapshot with these prompts, models
+    and settings; the report is kept as a file.
     """
     from rag_assets.evaluation.question_table import stored_questions
     from rag_assets.evaluation.review import gate_questions, review

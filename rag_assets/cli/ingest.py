@@ -168,7 +168,7 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
 
 def _print_evaluation(evaluated: dict[str, Any]) -> None:
     if not evaluated["questions"] and not evaluated["orphaned"]:
-        typer.echo("evaluation: no golden questions are configured, so nothing was measured")
+        typer.echo(f"evaluation {evaluated['verdict']}")
         return
     figures = ", ".join(
         f"{name} {evaluated['metrics'][name]:.3f}" for name in SHOWN_METRICS if name in evaluated["metrics"]

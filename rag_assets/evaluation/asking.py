@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rag_assets.answering import Answer, AnswerPipeline
+from rag_assets.answering import Answer, AnswerPipeline, check_question
 from rag_assets.errors import ConfigurationError, ModelError, QueryError, RagAssetsError
 from rag_assets.evaluation.answer_metrics import without_marks
 from rag_assets.evaluation.judge import Judge, Judgement
 from rag_assets.evaluation.model import GoldenQuestion
-from rag_assets.evaluation.replay import ReplayedChat
+from rag_assets.evaluation.replay import RememberedQueries, ReplayedChat
 from rag_assets.evaluation.retrieval_metrics import RANKS, Ranking, ranking
 from rag_assets.ledger import new_answer_id
 from rag_assets.models.chat import Chat
@@ -23,7 +23,10 @@ CHUNKS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one question got: an answer and a ranking, or the error instead. `judge_error` is the judge's alone."""
+    """What one question got: a ranking, and an answer or the error instead. `judge_error` is the judge's alone.
+
+    A chat model that fails takes the answer only: what was found before it was asked is ranked all the same.
+    """
 
     question: GoldenQuestion
     answer: Answer | None
@@ -44,6 +47,7 @@ class Asker:
     """Asks questions of one release content. Thread safe as far as its parts are."""
 
     pipeline: AnswerPipeline
+    queries: RememberedQueries
     replayed: Callable[[Chat], ReplayedChat]
     judge: Judge | None
     sources: Sequence[str] | None
@@ -58,21 +62,25 @@ class Asker:
         pipeline = replace(self.pipeline, chat=chat)
         try:
             answer = pipeline.ask(question.question, answer_id=new_answer_id(), sources=self.sources)
-            # After the answer, so that the question is embedded inside the time of the answer.
-            found = self._ranking(question, answer.question)
         except ConfigurationError:
             raise
         except (ModelError, QueryError) as error:
-            return Asked(question, None, (time.perf_counter() - started) * 1_000, error=error)
-        asked = Asked(question, answer, answer.latency_ms + chat.replayed_ms, found)
+            latency_ms = (time.perf_counter() - started) * 1_000
+            # Whoever was asked was given passages, so the search works and the question is embedded already.
+            found = self._ranking(question) if chat.asked else NOTHING_FOUND
+            return Asked(question, None, latency_ms, found, error=error)
+        latency_ms = answer.latency_ms + chat.replayed_ms + self.queries.replayed_ms(answer.question)
+        # After the answer, so that the question is embedded inside the time of the answer.
+        asked = Asked(question, answer, latency_ms, self._ranking(question))
         try:
             return replace(asked, judgement=self._judgement(question, answer))
         except ModelError as error:
             return replace(asked, judge_error=error)
 
-    def _ranking(self, question: GoldenQuestion, asked: str) -> Ranking:
+    def _ranking(self, question: GoldenQuestion) -> Ranking:
         if not question.expected:
             return NOTHING_FOUND
+        asked = check_question(question.question, max_characters=self.pipeline.settings.max_question_characters)
         settings = self.pipeline.retriever.settings
         # As deep as the candidates that an answer's own search fuses: asking for more would rank by another pool.
         k = min(CHUNKS_MAX, max(settings.candidates, 2 * self.pipeline.settings.passages, RANKS))

@@ -47,11 +47,13 @@ def evaluate(
     sources: Sequence[str] | None = None,
     usage: UsageSink | None = None,
     progress: Progress = lambda what, done, total: None,
+    baseline: bool = False,
 ) -> Evaluation:
     """Measures `content` with `questions`; `sources` narrows every search. Records items, and nothing else.
 
-    A question that cannot be answered scores 0 and is asked again the next time. Raises `ModelError` when the models
-    are out of order for most of the questions (see `outages.py`), `ConfigurationError` and `StoreError`.
+    A question that cannot be answered scores 0 in what its answer is scored by and is asked again the next time. Raises
+    `ModelError` when the models are out of order for too many of the questions (see `outages.py`; something is to be
+    compared with a `baseline`, so that it may miss fewer), `ConfigurationError` and `StoreError`.
     """
     snapshot = content.snapshot
     measured_id = _measured_id(project, content, sources)
@@ -66,7 +68,7 @@ def evaluate(
     to_ask = {question.question_hash: question for question in asked if question.question_hash not in items}
     reused = len(items)
     if to_ask:
-        watch = OutageWatch(reused + len(to_ask), len(to_ask))
+        watch = OutageWatch(reused + len(to_ask), len(to_ask), baseline=baseline)
         with _asker(project, content, sources, usage) as asker:
             for item in _measure(
                 project,
@@ -119,24 +121,28 @@ def _asker(
 ) -> Iterator[Asker]:
     """Everything that is needed to ask, with models that are not paid for the same twice."""
     from rag_assets.models.chat import ChatModel
+    from rag_assets.models.embedding_space import embedding_space
 
     providers = project.settings.models.all_providers()
     judging = project.settings.evaluation.judge
     with project.pipeline(content, usage=usage, everything=True) as pipeline:
-        queries = RememberedQueries(pipeline.retriever.embedder)
+        space = embedding_space(project.settings.models.model_copy(update={"embedding": content.embedding}))
+        queries = RememberedQueries(
+            pipeline.retriever.embedder, project.ledger, space.fingerprint, providers[content.embedding.provider]
+        )
         pipeline = replace(pipeline, retriever=replace(pipeline.retriever, embedder=queries))
         replayed = partial(
             ReplayedChat, ledger=project.ledger, settings=content.chat, provider=providers[content.chat.provider]
         )
         if judging is None:
-            yield Asker(pipeline, replayed, None, sources)
+            yield Asker(pipeline, queries, replayed, None, sources)
             return
         models = judge_models(judging, project.settings.models)
         with ChatModel(models, usage) as chat:
             judges = partial(
                 ReplayedChat, chat, ledger=project.ledger, settings=models.chat, provider=providers[judging.provider]
             )
-            yield Asker(pipeline, replayed, Judge(_judge_prompt(project), judges), sources)
+            yield Asker(pipeline, queries, replayed, Judge(_judge_prompt(project), judges), sources)
 
 
 def _measure(

@@ -7,21 +7,41 @@ divided by their number, for the best of many looks better than it is. `bench/ga
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag_assets.config import EvaluationSettings
 from rag_assets.evaluation.model import Evaluation
-from rag_assets.evaluation.rules import LISTED_QUESTIONS, Baseline, Rule, counted, cut, minimum, orphans, regression
+from rag_assets.evaluation.rules import (
+    LISTED_QUESTIONS,
+    SERVING,
+    Baseline,
+    Rule,
+    counted,
+    cut,
+    ended_in_error,
+    minimum,
+    orphans,
+    regression,
+)
 from rag_assets.releasing import QUALITY, GateVerdict
 
-__all__ = ["Baseline", "judge_quality"]
+__all__ = ["SERVING", "Baseline", "judge_quality"]
 
 
 def judge_quality(
-    evaluation: Evaluation, baselines: Sequence[Baseline], settings: EvaluationSettings, subject: str
+    evaluation: Evaluation,
+    baselines: Sequence[Baseline],
+    settings: EvaluationSettings,
+    subject: str,
+    *,
+    skipped: Mapping[str, str] | None = None,
 ) -> GateVerdict:
     """Judges `evaluation` by `settings`; without any question it passes, and says that nothing was measured.
+
+    `skipped`: the name of a baseline that is gone for good → which it was and why. That alone breaks no rule: where it
+    is the serving release, that answers nobody any more either. The reason begins with it, and with the number of
+    questions that ended in an error.
 
     The verdict's details are plain JSON values: `rules` in the order they are asked, each with `rule` ("orphaned",
     "minimum" or "regression"), `passed`, `text`, `value`, `limit`, `n` and the `questions` that broke it; `questions`,
@@ -29,21 +49,42 @@ def judge_quality(
     `warnings` and `errors`. Nothing is listed more than ten times. Equal input gives equal details.
     """
     if not evaluation.items and not evaluation.orphaned:
-        reason = "no golden questions: nothing was measured"
+        reason = _nothing_measured(settings)
         return GateVerdict(QUALITY, subject, True, reason, _details(evaluation, [], [], settings, [reason]))
     rules = [orphans(evaluation, settings)]
     rules += [minimum(evaluation, metric, least) for metric, least in sorted(settings.minima.items())]
     distinct = list({one.release_id: one for one in reversed(baselines)}.values())[::-1]
     rules += [regression(evaluation, one, settings, len(distinct)) for one in distinct]
-    warnings = _warnings(evaluation, rules, settings)
+    unasked = {name: f"not compared with {name} {why}" for name, why in (skipped or {}).items()}
+    warnings = [*unasked.values(), *_warnings(evaluation, rules, settings)]
     broken = [rule.text for rule in rules if not rule.passed]
+    said = [
+        _errors(evaluation),
+        unasked.get(SERVING, "").rstrip("."),
+        *(broken or [_passing(evaluation, rules, settings, bool(skipped))]),
+    ]
     return GateVerdict(
         gate=QUALITY,
         subject=subject,
         passed=not broken,
-        reason="; ".join(broken) or _passing(evaluation, rules, settings),
+        reason="; ".join(text for text in said if text),
         details=_details(evaluation, distinct, rules, settings, warnings),
     )
+
+
+def _nothing_measured(settings: EvaluationSettings) -> str:
+    """A handful of questions may all hash into the other splits: that stops nobody, and must not look like a pass."""
+    nothing = "no golden question is in the split gate: nothing was measured"
+    if not settings.minima:
+        return nothing
+    minima = ", ".join(f"{metric} {least:.3f}" for metric, least in sorted(settings.minima.items()))
+    return f"{nothing}, and whether the minima ({minima}) are reached is unknown"
+
+
+def _errors(evaluation: Evaluation) -> str:
+    """How many questions ended in an error; empty where none did."""
+    errors = sum(map(ended_in_error, evaluation.items))
+    return f"{errors:,} of {counted(len(evaluation.items))} ended in an error" if errors else ""
 
 
 def _warnings(evaluation: Evaluation, rules: Sequence[Rule], settings: EvaluationSettings) -> list[str]:
@@ -58,6 +99,11 @@ def _warnings(evaluation: Evaluation, rules: Sequence[Rule], settings: Evaluatio
     for rule in rules:
         if rule.rule != "regression":
             continue
+        if rule.values["left_out"]:
+            warnings.append(
+                f"left out of the comparison with {rule.values['name']} {rule.values['against']}, where an error kept "
+                f"them from being measured: {counted(rule.values['left_out'])}"
+            )
         if not rule.values["n"]:
             warnings.append(rule.text)
         elif rule.values["n"] < settings.questions_enough:
@@ -67,13 +113,12 @@ def _warnings(evaluation: Evaluation, rules: Sequence[Rule], settings: Evaluatio
             )
     if evaluation.orphaned:
         warnings.append(f"left out, for their expected documents are gone: {counted(len(evaluation.orphaned))}")
-    errors = sum(1 for item in evaluation.items if item.error)
-    if errors:
-        warnings.append(f"ended in an error and counted as 0: {counted(errors)}")
+    if errors := _errors(evaluation):
+        warnings.append(f"{errors}, and what it kept from being measured counts as 0")
     return warnings
 
 
-def _passing(evaluation: Evaluation, rules: Sequence[Rule], settings: EvaluationSettings) -> str:
+def _passing(evaluation: Evaluation, rules: Sequence[Rule], settings: EvaluationSettings, skipped: bool) -> str:
     metric = evaluation.metrics.get(settings.primary_metric)
     if metric is None or metric.value is None:
         return f"no question measures {settings.primary_metric}"
@@ -85,7 +130,8 @@ def _passing(evaluation: Evaluation, rules: Sequence[Rule], settings: Evaluation
         noticed = f"a true loss of {effect:.3f} would be noticed four times out of five"
         return f"{figure}, not significantly lower than in {held}; {noticed}"
     minima = "every minimum is reached" if settings.minima else "no minimum is configured"
-    return f"{figure}; {minima}; nothing to compare with"
+    against = [] if skipped else ["nothing to compare with"]
+    return "; ".join([figure, minima, *against])
 
 
 def _details(
@@ -108,9 +154,9 @@ def _details(
         "rules": [rule.to_dict() for rule in rules],
         "questions": list(dict.fromkeys(broke))[:LISTED_QUESTIONS],
         "errors": [
-            {"question_id": item.question_id, "question": cut(item.question), "error": cut(item.error)}
+            {"question_id": item.question_id, "question": cut(item.question), "error": cut(item.error or item.judged)}
             for item in evaluation.items
-            if item.error
+            if ended_in_error(item)
         ][:LISTED_QUESTIONS],
         "warnings": list(warnings),
     }

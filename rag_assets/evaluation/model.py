@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Split = Literal["train", "validation", "gate"]
+JUDGE_FAILED = "the judge could not be asked"
+"""What `ItemResult.judged` begins with where the judge met an error."""
 
 
 @dataclass(frozen=True, slots=True)

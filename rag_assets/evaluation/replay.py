@@ -1,14 +1,18 @@
 """Chat models and embedders that are not asked again what an evaluation asked them before.
 
-Only a temperature of 0 is replayed: at any other the model is asked for another answer on purpose. The embedded reader
-costs nothing and changes with the package, so it is always asked.
+Only a temperature of 0 is replayed: at any other the model is asked for another answer on purpose. The embedded models
+cost nothing and change with the package, so they are always asked. The ledger forgets what was said long ago.
 """
 
 from __future__ import annotations
 
+import base64
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from rag_assets.answering.retrieve import QueryEmbedder
 from rag_assets.config import ChatSettings, ProviderSettings
@@ -21,7 +25,7 @@ from rag_assets.models.vectors import Vectors
 class ReplayedChat:
     """`chat`, answered from the ledger where it holds the answer to an equal request. For one question, in one thread.
 
-    `replayed_ms` is how long the answers from the ledger took when they were made.
+    `replayed_ms` is how long the answers from the ledger took when they were made; `asked`, whether it was asked.
     """
 
     def __init__(self, chat: Chat, ledger: Ledger, settings: ChatSettings, provider: ProviderSettings) -> None:
@@ -31,6 +35,7 @@ class ReplayedChat:
         self._server = {"kind": provider.kind, "base_url": provider.base_url}
         self._replays = settings.temperature == 0 and provider.kind != "embedded"
         self.replayed_ms = 0.0
+        self.asked = False
 
     @property
     def model(self) -> str:
@@ -39,6 +44,7 @@ class ReplayedChat:
 
     def complete(self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None) -> ChatResult:
         """What the model says, or said, to `messages`; see `ChatModel.complete`."""
+        self.asked = True
         if not self._replays:
             return self._chat.complete(messages, extra=extra)
         key = fingerprint(
@@ -58,11 +64,19 @@ class ReplayedChat:
 
 
 class RememberedQueries:
-    """An embedder of questions that embeds each once. Thread safe."""
+    """An embedder of questions that embeds each once, and those of a paid or remote model once ever. Thread safe.
 
-    def __init__(self, embedder: QueryEmbedder) -> None:
+    `space`: the fingerprint of the embedding space, which has the prefix that is put before a question.
+    """
+
+    def __init__(self, embedder: QueryEmbedder, ledger: Ledger, space: str, provider: ProviderSettings) -> None:
         self._embedder = embedder
+        self._ledger = ledger
+        self._space = space
+        self._server = {"kind": provider.kind, "base_url": provider.base_url}
+        self._keeps = provider.kind != "embedded"
         self._vectors: dict[str, Vectors] = {}
+        self._replayed_ms: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def embed_query(self, text: str) -> Vectors:
@@ -70,10 +84,41 @@ class RememberedQueries:
         with self._lock:
             known = self._vectors.get(text)
         if known is None:
-            known = self._embedder.embed_query(text)
+            known = self._kept(text) if self._keeps else self._embedder.embed_query(text)
             with self._lock:
                 self._vectors[text] = known
         return known
+
+    def replayed_ms(self, text: str) -> float:
+        """How long the vector of a question took when it was made, where it came from the ledger; else 0."""
+        with self._lock:
+            return self._replayed_ms.get(text, 0.0)
+
+    def _kept(self, text: str) -> Vectors:
+        key = fingerprint(server=self._server, embedding_space=self._space, query=text)
+        known = self._ledger.completion(key)
+        if known is not None:
+            with self._lock:
+                self._replayed_ms[text] = known.latency_ms
+            return np.frombuffer(base64.b64decode(known.text), dtype="<f4")
+        started = time.perf_counter()
+        vector = self._embedder.embed_query(text)
+        latency_ms = (time.perf_counter() - started) * 1_000
+        self._ledger.record_completion(_query_vector(key, self._space, vector, latency_ms))
+        return vector
+
+
+def _query_vector(key: str, space: str, vector: Vectors, latency_ms: float) -> Completion:
+    """A vector as the ledger keeps what models said. Its tokens are where its call was metered."""
+    return Completion(
+        request_hash=key,
+        model=f"embedding space {space}",
+        text=base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii"),
+        input_tokens=0,
+        output_tokens=0,
+        cost_usd=None,
+        latency_ms=latency_ms,
+    )
 
 
 def _result(known: Completion) -> ChatResult:

@@ -11,24 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag_assets.config import EvaluationSettings
-from rag_assets.errors import ConfigurationError, ModelError, NoReleaseError, StoreError
+from rag_assets.evaluation.baselines import measure_baselines
 from rag_assets.evaluation.changes import changes
 from rag_assets.evaluation.evaluate import evaluate
-from rag_assets.evaluation.gate import Baseline, judge_quality
+from rag_assets.evaluation.gate import SERVING, Baseline, judge_quality
 from rag_assets.evaluation.model import Evaluation, GoldenQuestion
 from rag_assets.evaluation.question_table import questions_version
 from rag_assets.evaluation.report import ReportPaths, write_index, write_report
+from rag_assets.evaluation.restricted import restricted
 from rag_assets.evaluation.stored import load_evaluation
 from rag_assets.fingerprints import fingerprint
 from rag_assets.ledger import EvaluationRow
-from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, require_kept, subject_of_quality
+from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, subject_of_quality
 
 if TYPE_CHECKING:
     from rag_assets.models.usage import UsageSink
     from rag_assets.project import Project
 
 REPORTS = "reports"
-SERVING, BEST = "serving", "best past"
+BEST = "best past"
 HISTORY_LENGTH = 50
 
 
@@ -80,13 +81,15 @@ def review(
     subject = quality_subject(content, questions, settings)
     if record_verdict and (decided := _decided(project, content, subject)):
         return decided
+    serving = project.ledger.serving()  # read before anything is compared with it: what serves later was not
     evaluation = evaluate(project, content, questions, sources=sources, usage=usage, progress=progress)
     baselines, skipped = _baselines(project, content, questions, settings, sources, usage)
-    verdict = judge_quality(evaluation, baselines, settings, subject)
+    verdict = judge_quality(evaluation, baselines, settings, subject, skipped=skipped)
     report = ReportPaths.of(reports_folder(project) / evaluation.evaluation_id)
     row = project.ledger.evaluation(evaluation.evaluation_id)
     if record_verdict or row is None or not row.details.get("decides") or not report.exist():
-        row = _recorded(project, content, evaluation, verdict, decides=record_verdict)
+        decides = record_verdict or (row is not None and bool(row.details.get("decides")))
+        row = _recorded(project, content, evaluation, verdict, decides=decides)
         write_report(
             report.html.parent,
             evaluation,
@@ -97,11 +100,17 @@ def review(
             history=_history(project, row),
             questions=questions,
             skipped=skipped,
+            hidden=restricted(project),
         )
         project.ledger.set_report(row.evaluation_id, row.evaluation_id)
         write_index(reports_folder(project), project.ledger.evaluations())
     if record_verdict:  # last: whoever may release by this verdict can read its report
-        said = {"reason": verdict.reason, "evaluation": evaluation.evaluation_id, **verdict.details}
+        said = {
+            "reason": verdict.reason,
+            "evaluation": evaluation.evaluation_id,
+            "serving": serving.release_id if serving else None,
+            **verdict.details,
+        }
         newest = project.ledger.verdict(QUALITY, subject)
         if newest is None or newest.passed != verdict.passed or newest.details != said:
             project.ledger.record_verdict(QUALITY, subject, verdict.passed, said)
@@ -109,16 +118,19 @@ def review(
 
 
 def _decided(project: Project, content: ReleaseContent, subject: str) -> Review | None:
-    """The review by which `content` came to serve, as it was: another one would change nothing."""
+    """The review by which `content` came to serve, as it was, also where a person overruled it.
+
+    Another one would change nothing but the report of that decision.
+    """
     serving = project.ledger.serving()
     verdict = project.ledger.verdict(QUALITY, subject)
-    if serving is None or serving.release_id != content.release_id or verdict is None or not verdict.passed:
+    if serving is None or serving.release_id != content.release_id or verdict is None:
         return None
     row = project.ledger.evaluation(verdict.details["evaluation"])
     report = ReportPaths.of(reports_folder(project) / verdict.details["evaluation"])
     if row is None or row.details.get("failed") or not report.exist():
         return None
-    said = GateVerdict(QUALITY, subject, True, verdict.details["reason"], verdict.details)
+    said = GateVerdict(QUALITY, subject, verdict.passed, verdict.details["reason"], verdict.details)
     return Review(content, load_evaluation(project.ledger, row), (), {}, said, report)
 
 
@@ -165,26 +177,17 @@ def _baselines(
     if serving is None or serving.release_id == content.release_id or not questions:
         return [], {}
     wanted = {SERVING: (serving.release_id, 1)}
-    best, chosen_from = _best_past(project, settings.primary_metric)
+    best, chosen_from = _best_past(project, settings.primary_metric, questions_version(questions))
     if best is not None and best not in (serving.release_id, content.release_id):
         wanted[BEST] = (best, chosen_from)
-    found, skipped = [], {}
-    for name, (release_id, among) in wanted.items():
-        try:
-            release = project.release(release_id)
-            require_kept(project.store, project.ledger, release)
-            before = ReleaseContent.of(release, project.ledger)
-            measured = evaluate(project, before, questions, sources=sources, usage=usage)
-        except (ConfigurationError, ModelError, NoReleaseError, StoreError) as error:
-            # Its tables are pruned, or its models are gone: what cannot be asked cannot be compared with.
-            skipped[name] = f"{release_id}: {error.problem}"
-            continue
-        found.append(Baseline(name, release_id, measured, among))
-    return found, skipped
+    return measure_baselines(project, wanted, questions, sources=sources, usage=usage)
 
 
-def _best_past(project: Project, metric: str) -> tuple[str | None, int]:
-    """The release with the best figure of those that served since a release was last forced, and how many those are."""
+def _best_past(project: Project, metric: str, questions: str) -> tuple[str | None, int]:
+    """The release with the best figure of those that served since a release was last forced, and how many those are.
+
+    The figure over the questions of this version where there is one, else over those it was released by.
+    """
     served = []
     for change in project.ledger.serving_history():
         served.append(change.release_id)
@@ -192,8 +195,9 @@ def _best_past(project: Project, metric: str) -> tuple[str | None, int]:
             break
     figures: dict[str, float] = {}
     for release_id in served:
-        rows = project.ledger.evaluations(release_id=release_id, limit=1)
-        value = rows[0].metrics.get(metric, {}).get("value") if rows else None
+        rows = project.ledger.deciding_evaluations(release_id)
+        same = [row for row in rows if row.questions_version == questions]
+        value = (same or rows)[0].metrics.get(metric, {}).get("value") if rows else None
         if value is not None:
             figures[release_id] = value
     return (max(figures, key=lambda release_id: figures[release_id]) if figures else None), len(figures)
@@ -214,6 +218,6 @@ def _last_reviewed(project: Project, content: ReleaseContent) -> ReleaseContent 
 def _history(project: Project, row: EvaluationRow) -> list[EvaluationRow]:
     """The newest evaluation of each release that served, oldest first, and this one."""
     served = list(dict.fromkeys(change.release_id for change in project.ledger.serving_history()))[:HISTORY_LENGTH]
-    rows = [found[0] for release_id in served if (found := project.ledger.evaluations(release_id=release_id, limit=1))]
+    rows = [found[0] for release_id in served if (found := project.ledger.deciding_evaluations(release_id))]
     others = [one for one in rows if one.evaluation_id != row.evaluation_id]
     return sorted([*others, row], key=lambda one: one.created_at)

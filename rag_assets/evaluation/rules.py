@@ -7,11 +7,14 @@ from typing import Any
 
 from rag_assets.config import EvaluationSettings
 from rag_assets.evaluation.compare import common_items, score_changes
-from rag_assets.evaluation.model import Evaluation
+from rag_assets.evaluation.model import JUDGE_FAILED, Evaluation, ItemResult
+from rag_assets.evaluation.retrieval_metrics import METRICS
 from rag_assets.evaluation.statistics import PairedDifference, paired_difference
 
 LISTED_QUESTIONS = 10
 LISTED_TEXT_CHARACTERS = 200
+SERVING = "serving"
+"""The name of the baseline that users are answered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +95,26 @@ def minimum(evaluation: Evaluation, metric: str, least: float) -> Rule:
 
 
 def regression(evaluation: Evaluation, baseline: Baseline, settings: EvaluationSettings, baselines: int) -> Rule:
-    """Whether the primary metric is significantly lower than in `baseline`, one of `baselines` that share the rate."""
+    """Whether the primary metric is significantly lower than in `baseline`, one of `baselines` that share the rate.
+
+    What an error kept `baseline` from being scored by is left out: its 0 would hide a loss. In `evaluation` it counts.
+    """
     metric = settings.primary_metric
     against = f"{baseline.name} {baseline.release_id}"
     rate = settings.false_alarm_rate / baselines / baseline.chosen_from
-    values = {"metric": metric, "against": baseline.release_id, "name": baseline.name, "false_alarm_rate": rate}
-    pairs = [
-        (before.scores[metric], after.scores[metric])
+    both = [
+        (before, after)
         for before, after in common_items(baseline.evaluation, evaluation)
         if metric in before.scores and metric in after.scores
     ]
+    pairs = [(before.scores[metric], after.scores[metric]) for before, after in both if not kept_from(before, metric)]
+    values = {
+        "metric": metric,
+        "against": baseline.release_id,
+        "name": baseline.name,
+        "false_alarm_rate": rate,
+        "left_out": len(both) - len(pairs),
+    }
     if not pairs:
         text = f"no question measures {metric} both here and in {against}"
         return Rule("regression", True, text, values | {"n": 0}, [])
@@ -145,6 +158,21 @@ def _regression_text(found: PairedDifference, metric: str, against: str) -> str:
         return f"{metric} is significantly lower than in {against}: {figures}"
     noticed = f"a true loss of {found.detectable_effect:.3f} would be noticed four times out of five"
     return f"{metric} is not significantly lower than in {against}: {figures}; {noticed}"
+
+
+def ended_in_error(item: ItemResult) -> bool:
+    """Whether a question or its judge met an error."""
+    return item.error is not None or item.judged.startswith(JUDGE_FAILED)
+
+
+def kept_from(item: ItemResult, metric: str) -> bool:
+    """Whether an error kept a question from being scored by `metric`, so that its 0 says nothing about the release.
+
+    A chat model that failed leaves the ranking as it was, and a judge that failed leaves everything but its verdict.
+    """
+    if item.error is None:
+        return metric == "judge" and ended_in_error(item)
+    return metric not in METRICS or not item.retrieved
 
 
 def counted(questions: int) -> str:

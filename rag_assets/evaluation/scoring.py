@@ -9,7 +9,7 @@ from typing import Any
 
 from rag_assets.evaluation.answer_metrics import answer_scores, failed_scores
 from rag_assets.evaluation.asking import Asked
-from rag_assets.evaluation.model import GoldenQuestion, ItemResult
+from rag_assets.evaluation.model import JUDGE_FAILED, GoldenQuestion, ItemResult
 from rag_assets.evaluation.places import Placement
 from rag_assets.evaluation.retrieval_metrics import retrieval_scores
 from rag_assets.ledger import EvaluationItem
@@ -73,7 +73,7 @@ def _item(
 
 def _judged(asked: Asked) -> str:
     if asked.judge_error is not None:
-        return f"the judge could not be asked: {asked.judge_error}"
+        return f"{JUDGE_FAILED}: {asked.judge_error}"
     return asked.judgement.said if asked.judgement else ""
 
 

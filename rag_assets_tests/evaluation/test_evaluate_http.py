@@ -44,6 +44,9 @@ QUESTIONS = [
 ]
 
 
+DOWN = Fault(status=503)
+
+
 def quoting(body: dict[str, Any]) -> str:
     """A chat model that repeats its first passage, and a judge that likes what holds an accepted answer."""
     prompt = body["messages"][-1]["content"]
@@ -103,6 +106,26 @@ def test_what_a_model_said_is_paid_for_once(small_project: SmallProject, server:
     assert second.metrics["cost_per_question_usd"].value == pytest.approx(cost)
 
 
+def test_a_question_is_embedded_by_a_remote_model_once_for_all_evaluations(
+    small_project: SmallProject, server: OpenAIServer
+) -> None:
+    server.dimension = 1_536
+    embedding = "  embedding: {provider: local, model: text-embedding-3-small}\n"
+    measured = []
+    for limit in (998, 999):
+        models = SETTINGS.format(base_url=server.base_url, concurrency=2).replace("  prices:", f"{embedding}  prices:")
+        small_project.configure(f"{models}answering: {{max_question_characters: {limit}}}\n", docs="")
+        for uri, text in FACTS.items():
+            small_project.write(f"docs/{uri}", text)
+        assert all(run.succeeded for run in ingest(small_project).runs)
+        measured.append(measure(small_project))
+        asked = [text for text in server.inputs() if text.startswith("What is the colour")]
+        assert sorted(asked) == sorted(question.question for question in QUESTIONS)
+    first, second = measured
+    assert (second.reused_items, first.measured_id == second.measured_id) == (0, False)
+    assert [item.retrieved for item in second.items] == [item.retrieved for item in first.items]
+
+
 def test_at_another_temperature_nothing_is_replayed(small_project: SmallProject, server: OpenAIServer) -> None:
     release(small_project, server)
     measure(small_project)
@@ -118,13 +141,24 @@ def test_at_another_temperature_nothing_is_replayed(small_project: SmallProject,
 
 def test_an_outage_is_no_bad_release(small_project: SmallProject, server: OpenAIServer) -> None:
     release(small_project, server)
-    server.script(*[Fault(status=503)] * 8)
+    server.script(*[DOWN] * 8)
     with pytest.raises(ProviderUnavailableError, match="The evaluation was given up: 5 of 5 questions failed"):
         measure(small_project)
     asked = chats(server)
     assert asked <= 7
     server._script.clear()
     assert measure(small_project).metrics["answer_contains"].value == 1.0
+
+
+def test_a_partial_outage_gives_no_figures_and_only_the_rest_is_asked_again(
+    small_project: SmallProject, server: OpenAIServer
+) -> None:
+    release(small_project, server, concurrency=1)
+    server.script(Fault(), DOWN, Fault(), DOWN, Fault(), DOWN)
+    with pytest.raises(ProviderUnavailableError, match="3 of 8 questions failed"):
+        measure(small_project)
+    again = measure(small_project)
+    assert (again.reused_items, again.metrics["answer_contains"].value, chats(server)) == (5, 1.0, 8 + 3)
 
 
 def test_a_refused_key_ends_it_at_once(small_project: SmallProject, server: OpenAIServer) -> None:
@@ -144,7 +178,9 @@ def test_a_few_failures_are_failures_and_are_asked_again(small_project: SmallPro
     assert [item.question_id for item in failed] == ["q3"]
     assert "Upset." in (failed[0].error or "")
     assert (first.metrics["answer_contains"].value, first.metrics["mrr_at_10"].n) == (7 / 8, 8)
-    assert failed[0].scores["mrr_at_10"] == failed[0].scores["citation_correctness"] == 0.0
+    # A chat model that is down has no say in what was found.
+    assert (failed[0].scores["mrr_at_10"], failed[0].scores["citation_correctness"]) == (1.0, 0.0)
+    assert failed[0].retrieved[0].relevant and first.metrics["mrr_at_10"].value == 1.0
     second = measure(small_project)
     assert (second.reused_items, second.metrics["answer_contains"].value) == (7, 1.0)
 

@@ -12,7 +12,9 @@ from rag_assets.config import EvaluationSettings
 from rag_assets.evaluation.gate import Baseline, judge_quality
 from rag_assets.evaluation.model import Evaluation
 from rag_assets.releasing import GateVerdict
-from rag_assets_tests.evaluation.builders import evaluation, item, scored
+from rag_assets_tests.evaluation.builders import evaluation, item, passage, scored
+
+ANSWERS = {"primary_metric": "answer_contains"}
 
 
 def judge(candidate: Evaluation, *baselines: Baseline, **settings: object) -> GateVerdict:
@@ -24,6 +26,10 @@ def serving(values: list[float], name: str = "serving", chosen_from: int = 1) ->
     return Baseline(name, measured.release_id, measured, chosen_from)
 
 
+def serving_of(measured: Evaluation) -> Baseline:
+    return Baseline("serving", measured.release_id, measured)
+
+
 def rule(verdict: GateVerdict, name: str) -> dict[str, object]:
     return next(one for one in verdict.details["rules"] if one["rule"] == name)
 
@@ -32,6 +38,8 @@ def test_without_questions_it_passes_and_says_that_nothing_was_measured() -> Non
     verdict = judge(evaluation([]), minima={"mrr_at_10": 0.9})
     assert verdict.passed and "nothing was measured" in verdict.reason
     assert verdict.details["warnings"] == [verdict.reason]
+    assert verdict.reason.endswith("whether the minima (mrr_at_10 0.900) are reached is unknown")
+    assert judge(evaluation([])).reason == "no golden question is in the split gate: nothing was measured"
 
 
 def test_a_minimum_is_held_by_the_measured_value() -> None:
@@ -124,9 +132,45 @@ def test_a_baseline_without_a_common_question_is_a_warning() -> None:
 
 def test_errors_are_listed() -> None:
     broken = item("q1", {"mrr_at_10": 0.0}, error="The model did not answer.")
-    verdict = judge(evaluation([broken, item("q2", {"mrr_at_10": 1.0})]))
-    assert verdict.details["errors"][0]["error"] == "The model did not answer."
-    assert "ended in an error and counted as 0: 1 question" in verdict.details["warnings"]
+    unjudged = item("q2", {"mrr_at_10": 1.0, "judge": 0.0}, judged="the judge could not be asked: It is down.")
+    verdict = judge(evaluation([broken, unjudged, item("q3", {"mrr_at_10": 1.0})]), minima={"mrr_at_10": 0.9})
+    assert [one["error"] for one in verdict.details["errors"]] == ["The model did not answer.", unjudged.judged]
+    said = "2 of 3 questions ended in an error"
+    assert verdict.reason == f"{said}; mrr_at_10 is 0.667, below its minimum 0.900"
+    assert any(one.startswith(said) for one in verdict.details["warnings"])
+
+
+def test_what_a_baseline_could_not_be_asked_hides_no_loss() -> None:
+    failed = {"scores": {"answer_contains": 0.0}, "error": "It is down."}
+    before = [item(f"q{n:03}", {"answer_contains": 1.0}) for n in range(54)]
+    broken = [item(f"q{n:03}", **failed) for n in range(54, 60)]
+    measured = evaluation([*before, *broken], name="serving")
+    after = scored([0.0] * 6 + [1.0] * 54, metric="answer_contains")
+    verdict = judge(after, serving_of(measured), **ANSWERS)
+    assert not verdict.passed
+    found = rule(verdict, "regression")
+    assert (found["n"], found["left_out"], found["value"]) == (54, 6, pytest.approx(-6 / 54))
+    assert any("serving01234, where an error kept them" in one for one in verdict.details["warnings"])
+    # The other way round it counts: a candidate that does not answer is worse.
+    assert not judge(measured, serving_of(scored([1.0] * 60, metric="answer_contains")), **ANSWERS).passed
+
+
+def test_what_was_found_before_an_error_counts_as_found() -> None:
+    ranked = [
+        item(f"q{n:03}", {"mrr_at_10": 1.0}, error="It is down.", retrieved=(passage("docs/guide.md"),))
+        for n in range(6)
+    ]
+    before = evaluation([*ranked, *(item(f"q{n:03}", {"mrr_at_10": 1.0}) for n in range(6, 60))], name="serving")
+    verdict = judge(scored([0.0] * 6 + [1.0] * 54), serving_of(before))
+    assert (rule(verdict, "regression")["n"], verdict.passed) == (60, False)
+
+
+def test_a_baseline_that_is_gone_is_named_where_nobody_overlooks_it() -> None:
+    why = {"serving": "abc: Its provider is not declared any more.", "best past": "def: Its rows were pruned."}
+    verdict = judge_quality(scored([1.0] * 60), [], EvaluationSettings(), "subject", skipped=why)
+    assert verdict.passed
+    assert verdict.reason.startswith("not compared with serving abc: Its provider is not declared any more; mrr_at_10")
+    assert verdict.details["warnings"] == [f"not compared with {name} {text}" for name, text in why.items()]
 
 
 def test_details_are_plain_json_and_equal_input_gives_equal_details() -> None:

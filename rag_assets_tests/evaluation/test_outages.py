@@ -33,15 +33,43 @@ def test_five_outages_at_the_start_are_enough() -> None:
         watch.note(DOWN)
 
 
-@pytest.mark.parametrize(("failures", "gives_up"), [(5, False), (6, True)])
-def test_more_than_half_of_what_is_asked_is_an_outage(failures: int, gives_up: bool) -> None:
-    watch = OutageWatch(90, 10)
-    for number in range(10):
-        watch.note(DOWN if number >= 10 - failures else None)
+def test_five_outages_after_each_other_are_enough_at_any_time() -> None:
+    watch = OutageWatch(1_000, 1_000)
+    for _ in range(100):
+        watch.note(None)
+        watch.note(DOWN)
+    for _ in range(3):
+        watch.note(DOWN)
+    with pytest.raises(ProviderUnavailableError, match="given up: 104 of 204 questions failed"):
+        watch.note(DOWN)
+
+
+@pytest.mark.parametrize(
+    ("asked", "failures", "gives_up"),
+    [(1, 1, True), (4, 2, False), (10, 2, False), (10, 3, True), (60, 3, False), (60, 4, True), (100, 6, True)],
+)
+def test_a_few_questions_may_meet_an_outage(asked: int, failures: int, gives_up: bool) -> None:
+    watch = OutageWatch(200, asked)
+    for number in range(asked):
+        watch.note(DOWN if number % 2 == 0 and number < 2 * failures else None)
     if gives_up:
         with pytest.raises(ProviderUnavailableError) as caught:
             watch.finish()
         assert caught.value.fix == "Wait. Then evaluate again; what was answered is kept."
+    else:
+        watch.finish()
+
+
+@pytest.mark.parametrize(("failures", "gives_up"), [(1, False), (2, True)])
+def test_of_a_baseline_a_tenth_may_be_missing(failures: int, gives_up: bool) -> None:
+    watch, spared = OutageWatch(19, 19, baseline=True), OutageWatch(19, 19)
+    for number in range(19):
+        for one in (watch, spared):
+            one.note(DOWN if number < failures else None)
+    spared.finish()
+    if gives_up:
+        with pytest.raises(ProviderUnavailableError):
+            watch.finish()
     else:
         watch.finish()
 
