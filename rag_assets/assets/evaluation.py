@@ -40,7 +40,7 @@ def golden_questions(project: ProjectResource) -> dg.MaterializeResult[None]:
 @dg.asset(
     deps=[index_snapshot, golden_questions],
     group_name=GROUP,
-    kinds={"openai"},
+    kinds={"html"},
     owners=OWNERS,
     code_version="1",
     retry_policy=RETRY,

@@ -143,7 +143,7 @@ def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
     deps=[chunks],
     partitions_def=SOURCES,
     group_name=GROUP,
-    kinds={"openai", "lancedb"},
+    kinds={"lancedb"},
     owners=OWNERS,
     code_version="1",
     retry_policy=RETRY,

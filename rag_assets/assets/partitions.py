@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import dagster as dg
 
 from rag_assets.config import SOURCES_WARN_ABOVE
+from rag_assets.ingestion.vanished import (
+    GONE,
+    describe_held,
+    fix_of_held,
+    held_sources,
+    record_held_sources,
+)
 from rag_assets.project import Project
 
 SOURCES = dg.DynamicPartitionsDefinition(name="sources")
@@ -14,28 +22,62 @@ SOURCES = dg.DynamicPartitionsDefinition(name="sources")
 
 @dataclass(frozen=True, slots=True)
 class PartitionChanges:
-    """Which sources were added to and removed from the instance's partitions."""
+    """Which sources were added to and removed from the instance's partitions.
+
+    `held` left the configuration too, but too many at once: they wait for a person. `warning` is for people.
+    """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     warning: str | None
+    held: tuple[str, ...] = ()
 
 
-def sync_partitions(instance: dg.DagsterInstance, project: Project) -> PartitionChanges:
-    """Makes the partitions exactly the configured sources.
+def sync_partitions(
+    instance: dg.DagsterInstance,
+    project: Project,
+    *,
+    removable: Collection[str] | None = None,
+    confirmed: bool = False,
+) -> PartitionChanges:
+    """Makes the partitions the configured sources.
 
     A source that left the configuration is forgotten, deny-list first. One that came back starts empty and stays denied
-    until a release holds it again.
+    until a release holds it again. Where too many left at once, none of them is forgotten before a person has
+    `confirmed` it (see `ingestion.vanished`). With `removable`, no other source is forgotten.
     """
     configured = set(project.source_names)
     present = set(instance.get_dynamic_partitions(str(SOURCES.name)))
-    for name in sorted(present - configured):
+    held = {} if confirmed else _held(project, present, configured)
+    record_held_sources(project.ledger, held)
+    removed = present - configured - held.keys()
+    if confirmed:  # also what only another DAGSTER_HOME knew
+        removed |= set(project.store.sources()) - configured
+    if removable is not None:
+        removed &= set(removable)
+    for name in sorted(removed):
         project.forget_source(name)
-        instance.delete_dynamic_partition(str(SOURCES.name), name)
+        if name in present:
+            instance.delete_dynamic_partition(str(SOURCES.name), name)
     added = sorted(configured - present)
     if added:
         instance.add_dynamic_partitions(str(SOURCES.name), added)
-    warning = None
+    return PartitionChanges(
+        tuple(added), tuple(sorted(removed)), _warning(held, configured) or None, held=tuple(sorted(held))
+    )
+
+
+def _held(project: Project, present: set[str], configured: set[str]) -> dict[str, str]:
+    """Asks the store only where something may be held: this is done every few seconds."""
+    if present <= configured and not any(hold.digest == GONE for hold in project.ledger.holds()):
+        return {}
+    return held_sources(project.store, project.ledger, configured)
+
+
+def _warning(held: dict[str, str], configured: set[str]) -> str:
+    said = [f"{describe_held(held)} {fix_of_held(held, configured=configured)}"] if held else []
     if len(configured) > SOURCES_WARN_ABOVE:
-        warning = f"{len(configured):,} sources: above {SOURCES_WARN_ABOVE:,} the Dagster UI becomes slow; group them."
-    return PartitionChanges(tuple(added), tuple(sorted(present - configured)), warning)
+        said.append(
+            f"{len(configured):,} sources: above {SOURCES_WARN_ABOVE:,} the Dagster UI becomes slow; group them."
+        )
+    return " ".join(said)

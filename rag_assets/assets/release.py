@@ -13,7 +13,7 @@ from rag_assets.resources.project import ProjectResource
 @dg.asset(
     deps=[index_snapshot, eval_report],
     group_name=GROUP,
-    kinds={"lancedb", "openai"},
+    kinds={"lancedb"},
     owners=OWNERS,
     code_version="2",
 )

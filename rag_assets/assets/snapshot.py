@@ -6,6 +6,7 @@ from rag_assets.assets import metadata
 from rag_assets.assets.ingestion import vector_index
 from rag_assets.assets.partitions import sync_partitions
 from rag_assets.assets.stage_runs import links_of_snapshot, record_run
+from rag_assets.ingestion.vanished import require_none_held
 from rag_assets.project import Project
 from rag_assets.releasing import ReleaseContent, SnapshotResult, candidate, take_snapshot
 from rag_assets.resources.project import ProjectResource
@@ -29,6 +30,7 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
     """
     with project.open() as opened:
         sync_partitions(context.instance, opened)
+        require_none_held(opened.store, opened.ledger, opened.source_names)
         result = snapshot_of(opened)
         record_run(context, opened, result.snapshot_id, result.version)
         if result.behind:

@@ -6,6 +6,8 @@ import dagster as dg
 
 from rag_assets.assets import raw_documents, vector_index
 from rag_assets.assets.previews import source_check
+from rag_assets.ingestion.watch import describe
+from rag_assets.ledger import Watch
 from rag_assets.resources.project import ProjectResource
 
 LISTED_EXAMPLES = 10
@@ -17,6 +19,22 @@ def examples(lines: list[str]) -> dg.MarkdownMetadataValue:
     shown = [f"- `{line}`" for line in lines[:LISTED_EXAMPLES]]
     more = [f"- and {len(lines) - LISTED_EXAMPLES:,} more"] if len(lines) > LISTED_EXAMPLES else []
     return dg.MetadataValue.md("\n".join(shown + more) or "none")
+
+
+def watch_verdict(source: str, watch: Watch | None) -> dg.AssetCheckEvaluation:
+    """What the check `watch_running` says of a source with this watch; no run is needed to report it."""
+    paused = watch is not None and watch.paused_at is not None
+    said = "The watch of this source is not paused"
+    if watch is not None and paused:
+        said = f"{describe(watch).rstrip('.')}. Mend that, then run: rag-assets sources resume {source}"
+    return dg.AssetCheckEvaluation(
+        asset_key=raw_documents.key,
+        check_name="watch_running",
+        passed=not paused,
+        severity=WARN,
+        description=said,
+        partition=source,
+    )
 
 
 @source_check(raw_documents)
@@ -34,6 +52,16 @@ def failed_documents(context: dg.AssetCheckExecutionContext, project: ProjectRes
             "examples": examples([f"{failure.uri}: {failure.error}" for failure in failures]),
         },
     )
+
+
+@source_check(raw_documents)
+def watch_running(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+    """Whether the source is still watched. The watch pauses one that failed too often, until a person resumes it."""
+    name = context.partition_key
+    with project.open() as opened:
+        watch = opened.ledger.watches().get(name)
+    verdict = watch_verdict(name, watch)
+    return dg.AssetCheckResult(passed=verdict.passed, severity=verdict.severity, description=verdict.description)
 
 
 @source_check(raw_documents)
@@ -89,4 +117,4 @@ def unindexed_rows(context: dg.AssetCheckExecutionContext, project: ProjectResou
     )
 
 
-WARNING_CHECKS = [failed_documents, empty_documents, duplicate_documents, unindexed_rows]
+WARNING_CHECKS = [failed_documents, watch_running, empty_documents, duplicate_documents, unindexed_rows]

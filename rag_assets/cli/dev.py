@@ -32,6 +32,9 @@ def dev(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Serve the UI without anything that changes something; no daemon.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Log each look of the automation too, not just warnings.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Serve Dagster's UI on 127.0.0.1, behind a guard against foreign web pages, until you stop it with Ctrl-C.
 
@@ -47,7 +50,7 @@ def dev(
         if file := find_config_file():  # from here on paths start at another folder
             os.environ[CONFIG_FILE_VARIABLE] = str(file)
         os.chdir(settings.root)
-        ended = _serve(listener, settings, names, read_only=read_only)
+        ended = _serve(listener, settings, names, read_only=read_only, log_level="info" if verbose else "warning")
     if ended:
         from rag_assets.cli.output import complain
 
@@ -105,7 +108,9 @@ def _prepare(*, read_only: bool) -> Settings:
         return project.settings
 
 
-def _serve(listener: socket.socket, settings: Settings, names: tuple[str, ...], *, read_only: bool) -> Ended | None:
+def _serve(
+    listener: socket.socket, settings: Settings, names: tuple[str, ...], *, read_only: bool, log_level: str
+) -> Ended | None:
     """Runs the processes until someone stops them: None. Or until one of them ends."""
     from rag_assets.serving.supervisor import supervised
 
@@ -117,7 +122,7 @@ def _serve(listener: socket.socket, settings: Settings, names: tuple[str, ...], 
             "load_from:\n  - grpc_server:\n"
             f"      socket: {code_server}\n      host: localhost\n      location_name: {LOCATION}\n"
         )
-        _start_code_server(supervisor, code_server)
+        _start_code_server(supervisor, code_server, log_level)
         options = [argument for name in names for argument in ("--allow-host", name)]
         supervisor.start(
             WEBSERVER, "rag_assets.serving.webserver", "--listener", str(listener.fileno()),
@@ -133,14 +138,14 @@ def _serve(listener: socket.socket, settings: Settings, names: tuple[str, ...], 
             what = "Dagster's UI, read-only" if read_only else "Dagster's UI"
             typer.echo(f"{what}: {_url(*address)}  (Ctrl-C stops it)", err=True)
         if not read_only and not supervisor.stopping:
-            supervisor.start(DAEMON, "dagster._daemon", "run", "--workspace", str(workspace))
+            supervisor.start(DAEMON, "dagster._daemon", "run", "--workspace", str(workspace), "--log-level", log_level)
         return supervisor.wait_until(lambda: False)
 
 
-def _start_code_server(supervisor: Supervisor, path: Path) -> None:
+def _start_code_server(supervisor: Supervisor, path: Path, log_level: str) -> None:
     supervisor.start(
         CODE_SERVER, "dagster", "code-server", "start", "--socket", str(path), "--module-name",
-        "rag_assets.definitions", "--location-name", LOCATION, "--log-level", "warning",
+        "rag_assets.definitions", "--location-name", LOCATION, "--log-level", log_level,
         "--inject-env-vars-from-instance", "--use-python-environment-entry-point",
     )  # fmt: skip
 

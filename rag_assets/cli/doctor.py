@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rag_assets.config import Settings
 
 UI_PORT = 3000
+ADD_A_SOURCE = "sources add NAME --path FOLDER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def _sources(settings: Settings) -> Iterator[Finding]:
     from rag_assets.documents.connectors import open_connector
     from rag_assets.errors import RagAssetsError
 
+    if not settings.sources:
+        yield Finding("sources", True, f"none yet; next: rag-assets {ADD_A_SOURCE}")
     for name, source in sorted(settings.sources.items()):
         try:
             first = next(iter(open_connector(source, root=settings.root).list()), None)
@@ -141,16 +144,31 @@ def _prompts(settings: Settings) -> Iterator[Finding]:
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
+    from rag_assets.ingestion.vanished import GONE
     from rag_assets.ledger import Ledger
 
     with Ledger(settings.ledger_url) as ledger:
         serving = ledger.serving()
-        held = ledger.holds()
+        held = [hold for hold in ledger.holds() if hold.digest != GONE]
         yield Finding("ledger", True, ledger.location)
-    yield Finding("release", True, serving.release_id if serving else "none yet: run rag-assets ingest --all")
+    first = "ingest --all" if settings.sources else ADD_A_SOURCE
+    yield Finding("release", True, serving.release_id if serving else f"none yet; next: rag-assets {first}")
     for hold in held:
-        fix = f"If that is right, run: rag-assets ingest --source {hold.source} --confirm-removals"
+        fix = (
+            f"Is {settings.sources[hold.source].path if hold.source in settings.sources else 'its folder'} there and "
+            f"mounted? If the removal is right, run: rag-assets ingest --source {hold.source} --confirm-removals"
+        )
         yield Finding(f"hold of {hold.source}", False, hold.reason, fix)
+
+
+def _vanished(settings: Settings) -> Iterator[Finding]:
+    from rag_assets.ingestion.vanished import describe_held, fix_of_held, held_sources
+    from rag_assets.project import Project
+
+    with Project(settings) as project:
+        held = held_sources(project.store, project.ledger, settings.sources)
+    if held:
+        yield Finding("removed sources", False, describe_held(held), fix_of_held(held, configured=settings.sources))
 
 
 def _locks(settings: Settings) -> Iterator[Finding]:
@@ -181,6 +199,7 @@ LOOKS = (
     _provider_keys,
     _prompts,
     _ledger,
+    _vanished,
     look_at_automation,
     look_at_daemon,
     _locks,

@@ -41,7 +41,8 @@ def ingest(
         if confirm_removals:
             _confirm(project, names)
         with progress_line() as status:
-            outcome = _run(project, names, release, lambda label: status.info("%s …", label))
+            agreed = confirm_removals and not source
+            outcome = _run(project, names, release, agreed, lambda label: status.info("%s …", label))
         summary = _summary(project, outcome)
         failed_documents = [failure for failure in project.ledger.failures() if failure.source in outcome.sources]
     if as_json:
@@ -75,7 +76,7 @@ def _confirm(project: Project, names: tuple[str, ...]) -> None:
             project.ledger.confirm_hold(name)
 
 
-def _run(project: Project, names: tuple[str, ...], release: bool, on_start: Any) -> RefreshOutcome:
+def _run(project: Project, names: tuple[str, ...], release: bool, confirmed: bool, on_start: Any) -> RefreshOutcome:
     from rag_assets.assets import sync_partitions
     from rag_assets.automation.runs import Jobs, refresh
     from rag_assets.cli.instance import open_instance
@@ -86,7 +87,7 @@ def _run(project: Project, names: tuple[str, ...], release: bool, on_start: Any)
     )
     tags = {"rag_assets/launched_by": "command line"}
     with open_instance(project.settings) as instance:
-        changes = sync_partitions(instance, project)
+        changes = sync_partitions(instance, project, confirmed=confirmed)
         if changes.warning:
             complain(f"warning: {changes.warning}")
         return refresh(instance, jobs, names, release=release, tags=tags, on_start=on_start)

@@ -83,8 +83,9 @@ def remove(
 
     file = _config_file()
     with Project.open(file) as project:
-        remove_source(file, name)
-        project.forget_source(name)
+        if name in project.settings.sources or name not in project.store.sources():
+            remove_source(file, name)
+        project.forget_source(name)  # one that left the file before may be held until a person agrees
     if as_json:
         print_json({"removed": name})
     else:
@@ -96,7 +97,7 @@ def resume(
     name: Annotated[str, typer.Argument(help="A configured source.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Watch a source again that was paused after failures; while the daemon runs it is ingested within seconds.
+    """Look at a source anew, also one that is not paused; while the daemon runs it is ingested within seconds.
 
     Example: rag-assets sources resume wiki
     """
@@ -109,14 +110,14 @@ def resume(
         project.settings.source(name)
         watch = project.ledger.watches().get(name)
         troubled = watch is not None and (watch.paused_at is not None or watch.failures > 0)
-        if watch is not None and troubled:
+        if watch is not None:
             project.ledger.record_watch(resumed(watch, datetime.now(UTC)))
     if as_json:
         print_json({"source": name, "resumed": troubled})
     elif troubled:
         say(f"{name} is watched again. It is ingested at the next look, or now with: rag-assets ingest -s {name}")
     else:
-        say(f"{name} was not paused.")
+        say(f"{name} was not paused. It is looked at anew and ingested, or now with: rag-assets ingest -s {name}")
 
 
 @app.command("validate")

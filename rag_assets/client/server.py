@@ -102,7 +102,8 @@ class Server:
         if source not in known:
             raise UnknownSourceError(
                 f"The server knows no source {source!r}; it knows: {', '.join(known) or 'none'}.",
-                fix="Add it to rag_assets.yaml, then run rag-assets ingest or start rag-assets dev anew.",
+                fix="If it was added just now, wait a few seconds: the sensor sync_sources tells the server. Otherwise "
+                "add it: rag-assets sources add NAME --path FOLDER",
             )
 
     def _refusal(self, answer: Mapping[str, Any], about: str) -> RunError | ServerError:

@@ -69,7 +69,7 @@ class Transport:
             answer = response.json()
         except ValueError:  # a proxy's page, or another program's
             answer = None
-        if isinstance(answer, dict) and (response.is_success or "errors" in answer):
+        if isinstance(answer, dict) and (response.is_success or "errors" in answer or "data" in answer):
             return answer
         raise self._refusal(response, path, answer)
 

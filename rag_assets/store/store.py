@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lancedb.table import LanceTable
 
 OPEN_VERSIONS = 4
+RAW_DOCUMENTS_PREFIX = "raw_documents__"
 
 
 class Store:
@@ -40,7 +41,7 @@ class Store:
 
     def raw_documents(self, source: str) -> Table:
         """The parsed documents of one source. A touched file changes `fingerprint` alone."""
-        place = self._place(f"raw_documents__{source}", schemas.RAW_DOCUMENTS)
+        place = self._place(f"{RAW_DOCUMENTS_PREFIX}{source}", schemas.RAW_DOCUMENTS)
         return Table(place, schemas.RAW_DOCUMENTS, key="document_id", state=("row_hash", "fingerprint"))
 
     def chunks(self, source: str) -> Table:
@@ -90,6 +91,14 @@ class Store:
         for oldest in list(self._opened)[:-OPEN_VERSIONS]:
             self._opened.pop(oldest, None)
         return handle
+
+    def sources(self) -> list[str]:
+        """The sources that documents are stored of, configured or not, sorted."""
+        return sorted(
+            name.removeprefix(RAW_DOCUMENTS_PREFIX)
+            for name in self.table_names()
+            if name.startswith(RAW_DOCUMENTS_PREFIX)
+        )
 
     def table_names(self) -> list[str]:
         """The tables there are, sorted. Raises `StoreError` when they cannot be listed."""

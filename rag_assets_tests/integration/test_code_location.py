@@ -69,6 +69,13 @@ def test_every_asset_explains_itself() -> None:
     assert blocking == {"token_budget", "embedding_integrity", "completeness", "quality"}
 
 
+def test_no_asset_is_marked_with_a_provider_that_the_project_need_not_use() -> None:
+    from rag_assets.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    assert {kind for key in graph.materializable_asset_keys for kind in graph.get(key).kinds} == {"lancedb", "html"}
+
+
 def test_refresh_all_releases_what_the_sound_sources_brought(small_project: SmallProject) -> None:
     small_project.config_file.write_text("sources:\n  wiki: {path: wiki}\n  lost: {path: not-there}\n", "utf-8")
     small_project.write("wiki/a.md", "# Bread\n\nRye bread needs a sourdough starter.\n")

@@ -40,7 +40,7 @@ def tick(project: Project, instance: dg.DagsterInstance, cursor_text: str | None
     after = max((record.storage_id for record in found.records), default=after)
     wanted = [name for name in reported if name in project.settings.sources]
     if set(wanted) - set(instance.get_dynamic_partitions(str(SOURCES.name))):
-        sync_partitions(instance, project)  # a report may come before the sensor that adds new sources
+        sync_partitions(instance, project, removable=())  # a report may come before the sensor that adds new sources
     tags = {"rag_assets/launched_by": "report on source_updates"}
     return dg.SensorResult(
         run_requests=[dg.RunRequest(partition_key=name, tags=tags) for name in wanted],
