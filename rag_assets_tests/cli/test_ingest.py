@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import typer
 
 from rag_assets.cli import demo
 from rag_assets.cli.ingest import ingest
+from rag_assets.evaluation.questions import split_of
 from rag_assets_tests.cli.command import rag_assets
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts
@@ -43,6 +45,18 @@ def test_removals_wait_for_the_option_that_confirms_them(
     assert [text.splitlines()[-1] for text in found_texts(kitchen, "fork ladle")] == ["The whisk hangs on the wall."]
     with kitchen.open() as project:
         assert project.ledger.holds() == []
+
+
+def test_minima_that_no_question_measures_are_not_passed_over(
+    kitchen: SmallProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = next(text for n in range(99) if split_of(text := f"Where is fork number {n}?") == "train")
+    (kitchen.root / "golden.jsonl").write_text(json.dumps({"id": "q", "question": question, "answers": ["drawer 0"]}))
+    kitchen.configure("evaluation: {questions: [golden.jsonl], minima: {answer_contains: 0.9}}", kitchen="")
+    ingest()
+    said = capsys.readouterr().out
+    assert "evaluation passed: no golden question is in the split gate: nothing was measured, and whether" in said
+    assert "(answer_contains 0.900) are reached is unknown" in said
 
 
 def test_the_demo_ends_with_cited_answers(

@@ -126,7 +126,9 @@ def test_what_is_measured_is_the_content_and_not_the_moment(released: SmallProje
     with released.open() as project:
         serving = content(project)
         other = replace(
-            serving, retrieval=RetrievalSettings.model_validate({**serving.values["retrieval"], "mode": "text"})
+            serving,
+            release=None,
+            retrieval=RetrievalSettings.model_validate({**serving.values["retrieval"], "mode": "text"}),
         )
         first, text = (evaluate(project, each, QUESTIONS) for each in (serving, other))
         narrowed = evaluate(project, serving, QUESTIONS[3:], sources=["docs"])

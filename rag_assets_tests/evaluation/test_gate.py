@@ -141,9 +141,8 @@ def test_errors_are_listed() -> None:
 
 
 def test_what_a_baseline_could_not_be_asked_hides_no_loss() -> None:
-    failed = {"scores": {"answer_contains": 0.0}, "error": "It is down."}
     before = [item(f"q{n:03}", {"answer_contains": 1.0}) for n in range(54)]
-    broken = [item(f"q{n:03}", **failed) for n in range(54, 60)]
+    broken = [item(f"q{n:03}", {"answer_contains": 0.0}, error="It is down.") for n in range(54, 60)]
     measured = evaluation([*before, *broken], name="serving")
     after = scored([0.0] * 6 + [1.0] * 54, metric="answer_contains")
     verdict = judge(after, serving_of(measured), **ANSWERS)
