@@ -87,13 +87,16 @@ def diff(
     if as_json:
         print_json(row)
         return
+    if row["before"] == row["after"]:
+        say(f"{row['after']} is both sides: there is nothing to compare it with. Name another: rag-assets releases list")
+        return
     say(f"{row['before']} → {row['after']}")
     for sentence in found.sentences or ["Nothing is different."]:
         say(f"  {sentence}")
     for document in found.documents:
         say(f"  {document.kind}: {document.source}/{document.uri}" + (f" ({document.why})" if document.why else ""))
     for name, values in row["metrics"].items():
-        if values["difference"] is not None:
+        if values["difference"]:
             say(f"  {name}: {values['before']:.4g} → {values['after']:.4g}")
 
 

@@ -111,7 +111,8 @@ def _hold_when_too_much_vanished(
     ledger.hold(name, reason=reason, removed=len(removed), listed=stored - len(removed), digest=digest)
     raise SourceHeldError(
         f"Source {name!r} is held: {reason} (limit: {source.max_removed_fraction:.0%}); nothing was changed.",
-        fix=f"If that is right, run: rag-assets ingest --source {name} --confirm-removals",
+        fix=f"Is its folder there and mounted? If the removal is right, run: rag-assets ingest --source {name} "
+        "--confirm-removals",
     )
 
 

@@ -33,3 +33,12 @@ def test_a_paused_source_is_a_finding_until_it_is_resumed(tmp_path: Path) -> Non
     assert "watch of wiki" not in {finding["name"] for finding in rag_assets(tmp_path, "doctor", "--json").json}
     with Project.open(file) as project:
         assert project.ledger.watches()["wiki"].digest == "", "the next look launches it"
+
+
+def test_a_newcomer_is_told_to_add_a_source_first(tmp_path: Path) -> None:
+    told = {finding["name"]: finding["detail"] for finding in rag_assets(tmp_path, "doctor", "--json").json}
+    assert told["sources"] == told["release"] == "none yet; next: rag-assets sources add NAME --path FOLDER"
+    configure(tmp_path, "wiki")
+    told = {finding["name"]: finding["detail"] for finding in rag_assets(tmp_path, "doctor", "--json").json}
+    assert told["release"] == "none yet; next: rag-assets ingest --all"
+    assert "sources" not in told

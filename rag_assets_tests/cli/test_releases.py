@@ -79,7 +79,11 @@ def test_diff_names_what_changed(brewed: tuple[Path, list[str], Any]) -> None:
     assert [(one["kind"], one["uri"]) for one in found["documents"]] == [("changed", "tea.md")]
     assert found["settings"] == [] == found["prompts"]
     assert "changed: wiki/tea.md (the file changed)" in rag_assets(folder, "releases", "diff", first).out
-    assert "Nothing is different" in rag_assets(folder, "releases", "diff", third).out
+    alone = rag_assets(folder, "releases", "diff", third)
+    assert (alone.code, alone.out.splitlines()) == (
+        0,
+        [f"{third} is both sides: there is nothing to compare it with. Name another: rag-assets releases list"],
+    )
     assert rag_assets(folder, "releases", "diff", "nothing").error.startswith("There is no release 'nothing'")
 
 

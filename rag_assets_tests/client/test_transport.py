@@ -14,7 +14,7 @@ import pytest
 
 from rag_assets.client import Client
 from rag_assets.client.transport import Transport
-from rag_assets.errors import AccessRefusedError, ConfigurationError, RunTimeoutError, ServerError
+from rag_assets.errors import AccessRefusedError, ConfigurationError, RunError, RunTimeoutError, ServerError
 from rag_assets_tests.serving.door import free_port
 
 LOGIN = "Basic dXNlcjpwYXNz"
@@ -76,6 +76,21 @@ def test_another_program_answers(status: int, body: str) -> None:
     ):
         client.jobs()
     assert not isinstance(raised.value, AccessRefusedError)
+
+
+def test_a_refusal_with_a_status_of_500_is_phrased_and_no_wrong_address() -> None:
+    """What Dagster answers to the end of a run whose code server is gone."""
+    refused = {
+        "__typename": "TerminateRunFailure",
+        "message": "failed to connect: UNAVAILABLE",
+        "run": {"runId": "1", "status": "STARTED"},
+    }
+    with (
+        answering(lambda _: (500, json.dumps({"data": {"terminateRun": refused}}))) as url,
+        Client(url) as client,
+        pytest.raises(RunError, match="Run 1 cannot be cancelled: failed to connect: UNAVAILABLE"),
+    ):
+        client.cancel("1")
 
 
 def test_graphql_that_does_not_fit() -> None:

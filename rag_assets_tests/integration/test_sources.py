@@ -58,7 +58,8 @@ def test_a_source_that_lost_most_of_its_documents_is_held_until_a_person_agrees(
     outcome = ingest(house)
     assert str(outcome.sources["kitchen"].error) == (
         "Source 'kitchen' is held: 2 of 3 documents are gone at once (limit: 50%); nothing was changed. "
-        "If that is right, run: rag-assets ingest --source kitchen --confirm-removals"
+        "Is its folder there and mounted? If the removal is right, run: "
+        "rag-assets ingest --source kitchen --confirm-removals"
     )
     assert outcome.sources["cellar"].succeeded
     assert (serving(house), house.lance_versions(), uris(house)) == (before, versions, ALL)

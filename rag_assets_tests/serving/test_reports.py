@@ -55,6 +55,12 @@ def test_the_page_of_all_reports(door: Door, data: Path) -> None:
     assert door.send("GET", "/reports/").body == "<h1>All</h1>"
 
 
+def test_without_its_slash_it_leads_to_the_page_of_all_reports(door: Door) -> None:
+    answer = door.send("GET", "/reports")
+    assert (answer.status, answer.headers["location"]) == (307, "/reports/")
+    assert door.send("GET", "/reportsx").status == 200, "the inner application's"
+
+
 def test_a_report_is_only_read(door: Door) -> None:
     for method in ("POST", "PUT", "DELETE"):
         assert door.send(method, "/reports/evaluation/one.html", b"x").status == 405
