@@ -20,6 +20,9 @@ DESCRIPTION = """Keeps the project quick and small, while it is in use.
 Lets go of releases that `releases.keep` and `releases.keep_days` do not ask for, merges the small files that writes
 leave, brings all rows into the indices, removes versions of tables that neither a release nor a reader needs, and
 deletes runs of Dagster older than `automation.keep_runs_days`, but the newest of each asset and source.
+
+Runs at `automation.maintenance_cron`, by default Sundays at 03:00 UTC. The schedule that this page shows as "every
+minute" only looks each minute whether that time has come.
 """
 
 

@@ -5,6 +5,7 @@ import dagster as dg
 from rag_assets.assets import metadata
 from rag_assets.assets.ingestion import vector_index
 from rag_assets.assets.partitions import sync_partitions
+from rag_assets.assets.release_state import STATE_TAG, release_state
 from rag_assets.assets.stage_runs import links_of_snapshot, record_run
 from rag_assets.ingestion.vanished import require_none_held
 from rag_assets.project import Project
@@ -31,6 +32,7 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
     with project.open() as opened:
         sync_partitions(context.instance, opened)
         require_none_held(opened.store, opened.ledger, opened.source_names)
+        context.instance.add_run_tags(context.run.run_id, {STATE_TAG: release_state(opened).name})
         result = snapshot_of(opened)
         record_run(context, opened, result.snapshot_id, result.version)
         if result.behind:

@@ -41,11 +41,12 @@ def failure_in(events: Iterable[dg.DagsterEvent]) -> RunFailure | None:
 
 
 def failure_of(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
-    """Why the failed run `run_id` failed, as far as its events are still there."""
+    """Why the run `run_id` failed or was cancelled, as far as its events are still there."""
     kinds = {
         dg.DagsterEventType.ASSET_CHECK_EVALUATION,
         dg.DagsterEventType.STEP_FAILURE,
         dg.DagsterEventType.RUN_FAILURE,
+        dg.DagsterEventType.RUN_CANCELED,
     }
     events = [entry.dagster_event for entry in instance.all_logs(run_id, of_type=kinds) if entry.dagster_event]
     found = failure_in(events)

@@ -24,6 +24,7 @@ UNFINISHED = [
 OVERLAP = timedelta(seconds=60)
 """Runs of several processes may become visible a little out of the order of their times."""
 RUNS_AT_ONCE = 200
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class EndedRun:
 
     run_id: str
     source: str
-    succeeded: bool
+    status: dg.DagsterRunStatus
+    created_at: datetime
     ended_at: datetime
 
 
@@ -66,10 +68,9 @@ def under_way(instance: dg.DagsterInstance) -> UnderWay:
 
 
 def ended_since(instance: dg.DagsterInstance, since: datetime, known: Collection[str]) -> list[EndedRun]:
-    """Ingestions that succeeded or failed after `since`, oldest first, but those whose ids `known` has."""
-    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    """Ingestions that ended in whatever way after `since`, oldest first, but those whose ids `known` has."""
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ended, updated_after=since - OVERLAP),
+        dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ENDED, updated_after=since - OVERLAP),
         limit=RUNS_AT_ONCE + len(known),
         order_by="update_timestamp",
         ascending=True,
@@ -78,7 +79,8 @@ def ended_since(instance: dg.DagsterInstance, since: datetime, known: Collection
         EndedRun(
             record.dagster_run.run_id,
             record.dagster_run.tags[PARTITION_TAG],
-            record.dagster_run.status == dg.DagsterRunStatus.SUCCESS,
+            record.dagster_run.status,
+            as_utc(record.create_timestamp),
             as_utc(record.update_timestamp),
         )
         for record in records
@@ -86,19 +88,25 @@ def ended_since(instance: dg.DagsterInstance, since: datetime, known: Collection
     ]
 
 
+def ingestions_of(instance: dg.DagsterInstance, source: str, created_after: datetime) -> list[dg.RunRecord]:
+    """The ingestions of `source` that were made since, newest first, in whatever state."""
+    filters = dg.RunsFilter(job_name=INGEST_SOURCE, tags={PARTITION_TAG: source}, created_after=created_after)
+    return list(instance.get_run_records(filters, limit=RUNS_AT_ONCE))
+
+
 def last_ingestion_ended_at(instance: dg.DagsterInstance) -> datetime | None:
     """When the ingestion that ended last ended; None when none ever did."""
-    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ended), limit=1, order_by="update_timestamp"
+        dg.RunsFilter(job_name=INGEST_SOURCE, statuses=ENDED), limit=1, order_by="update_timestamp"
     )
     return as_utc(records[0].update_timestamp) if records else None
 
 
-def newest_ended(instance: dg.DagsterInstance, job: str, *, sensor: str, limit: int) -> list[Ended]:
-    """The runs of `job` that `sensor` launched and that ended, newest first."""
-    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    filters = dg.RunsFilter(job_name=job, statuses=ended, tags={SENSOR_TAG: sensor})
+def newest_ended(instance: dg.DagsterInstance, job: str, *, limit: int) -> list[Ended]:
+    """The runs of `job` that ended, whoever launched them, newest first."""
+    records = instance.get_run_records(
+        dg.RunsFilter(job_name=job, statuses=ENDED), limit=limit, order_by="update_timestamp"
+    )
     return [
         Ended(
             record.dagster_run.run_id,
@@ -106,7 +114,7 @@ def newest_ended(instance: dg.DagsterInstance, job: str, *, sensor: str, limit: 
             record.dagster_run.tags,
             as_utc(record.update_timestamp),
         )
-        for record in instance.get_run_records(filters, limit=limit)
+        for record in records
     ]
 
 

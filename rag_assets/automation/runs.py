@@ -15,6 +15,7 @@ import dagster as dg
 
 from rag_assets.assets.metadata import numbers
 from rag_assets.automation.failures import failure_in
+from rag_assets.automation.orphans import end_orphans, host_tags
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -60,7 +61,8 @@ def refresh(
     tags: Mapping[str, str] | None = None,
     on_start: Callable[[str], None] = lambda label: None,
 ) -> RefreshOutcome:
-    """Runs `ingest_source` for each of `sources`, then `release_index`."""
+    """Runs `ingest_source` for each of `sources`, then `release_index`. Ends runs whose process is gone first."""
+    end_orphans(instance)
     outcomes = {}
     for name in sources:
         on_start(name)
@@ -85,7 +87,7 @@ def run_job(
     result = job.execute_in_process(
         instance=instance,
         partition_key=partition_key,
-        tags=dict(tags or {}),
+        tags={**host_tags(), **(tags or {})},
         run_config=QUIET,
         raise_on_error=False,
     )

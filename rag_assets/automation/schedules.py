@@ -13,6 +13,7 @@ from croniter import croniter
 
 from rag_assets.automation import history
 from rag_assets.automation.jobs import ingest_source, maintenance_job
+from rag_assets.automation.opening import with_project
 from rag_assets.config import Settings
 from rag_assets.resources.project import ProjectResource
 
@@ -26,14 +27,15 @@ MINUTE = timedelta(minutes=1)
     cron_schedule=EVERY_MINUTE,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Ingests each source at its own refresh_cron, beside the watch of its files. Looks every minute; one "
-    "run per source that is due. Off with automation.schedules.",
+    description="Only looks every minute, which is what the UI shows as its times: it ingests each source at its own "
+    "refresh_cron, beside the watch of its files, in one run per source that is due. Off with automation.schedules.",
 )
 def refresh_by_cron(
     context: dg.ScheduleEvaluationContext, project: ProjectResource
 ) -> dg.SkipReason | list[dg.RunRequest]:
-    with project.open() as opened:
-        settings = opened.settings
+    settings = with_project(project, lambda opened: opened.settings)
+    if isinstance(settings, dg.SkipReason):
+        return settings
     if not settings.automation.schedules:
         return dg.SkipReason("Off: automation.schedules is false in the configuration.")
     minute = context.scheduled_execution_time.astimezone(UTC)
@@ -54,14 +56,15 @@ def refresh_by_cron(
     cron_schedule=EVERY_MINUTE,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Runs the upkeep at automation.maintenance_cron (by default Sundays at 03:00 UTC). Looks every minute. "
-    "Off with maintenance_cron: null.",
+    description="Only looks every minute, which is what the UI shows as its times: it runs the upkeep at "
+    "automation.maintenance_cron, by default Sundays at 03:00 UTC. Off with maintenance_cron: null.",
 )
 def maintenance_by_cron(
     context: dg.ScheduleEvaluationContext, project: ProjectResource
 ) -> dg.SkipReason | dg.RunRequest:
-    with project.open() as opened:
-        line = _maintenance_cron(opened.settings)
+    line = with_project(project, lambda opened: _maintenance_cron(opened.settings))
+    if isinstance(line, dg.SkipReason):
+        return line
     if line is None:
         return dg.SkipReason("Off: automation.maintenance_cron is null in the configuration.")
     minute = context.scheduled_execution_time.astimezone(UTC)

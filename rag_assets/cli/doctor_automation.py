@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from rag_assets.cli.doctor import Finding
     from rag_assets.config import Settings
+    from rag_assets.project import Project
 
 SWITCHES = ("watch_files", "sync_sources", "release_when_settled", "schedules")
 
@@ -46,6 +47,7 @@ def look_at_daemon(settings: Settings) -> Iterator[Finding]:
         return
     with open_instance(settings) as instance:
         yield Finding("daemon", True, _daemon(instance))
+        yield from _unfinished_work(settings, instance)
         for state in _states(instance):
             name = state.instigator_name
             ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
@@ -56,6 +58,47 @@ def look_at_daemon(settings: Settings) -> Iterator[Finding]:
                 error = ticks[0].error
                 cause = (error.cause or error).message.strip().splitlines()[0] if error else "its last tick failed"
                 yield Finding(name, False, cause, "The ticks of it in the UI tell more.")
+
+
+def _unfinished_work(settings: Settings, instance: dg.DagsterInstance) -> Iterator[Finding]:
+    """Runs without a process, sources whose index is older than their documents, and a release that is not made."""
+    from rag_assets.automation.history import under_way
+    from rag_assets.automation.orphans import orphans
+    from rag_assets.cli.doctor import Finding
+    from rag_assets.config_file import find_config_file
+    from rag_assets.project import Project
+
+    for orphan in orphans(instance):
+        said = f"unfinished since {orphan.started_at:%Y-%m-%d %H:%M} UTC, and its process {orphan.pid} is gone"
+        fix = "Start the daemon, which ends it within seconds (rag-assets dev), or run: rag-assets ingest"
+        yield Finding(str(orphan), False, said, fix)
+    now = under_way(instance)
+    with Project.open(find_config_file()) as project:
+        yield from _behind(project, now.sources)
+        if not now.releasing and not now.refreshing:
+            yield from _release(project, instance)
+
+
+def _behind(project: Project, under_way: Collection[str]) -> Iterator[Finding]:
+    from rag_assets.automation.behind import behind_since
+    from rag_assets.cli.doctor import Finding
+
+    for name in project.source_names:
+        since = None if name in under_way else behind_since(project, name)
+        if since is not None:
+            said = f"its documents of {since:%Y-%m-%d %H:%M} UTC are not in the index: no run got that far"
+            yield Finding(f"index of {name}", False, said, f"Run: rag-assets ingest --source {name}")
+
+
+def _release(project: Project, instance: dg.DagsterInstance) -> Iterator[Finding]:
+    from rag_assets.assets.release_state import release_state
+    from rag_assets.automation.release_attempts import attempts
+    from rag_assets.cli.doctor import Finding
+
+    said = attempts(project, instance, release_state(project)).describe()
+    if said:
+        fix = "Mend that; a change is released by itself. To try at once: rag-assets ingest, or launch release_index."
+        yield Finding("newest release", False, said, fix)
 
 
 def _daemon(instance: dg.DagsterInstance) -> str:

@@ -1,7 +1,8 @@
 """What the watch of a source decides: launch it, wait, pause it. Knows nothing of who launches.
 
 A source is known by the digest of its listing and of the settings that its rows depend on. The digest is compared with
-the one that was launched last, so that a file which changes and changes back is three launches, and none is lost.
+the one that was launched last, so that a file which changes and changes back is two launches. A launch is done when a
+run succeeded; one whose run failed, was cancelled or vanished is repeated, later and later, and in the end paused.
 """
 
 from __future__ import annotations
@@ -50,10 +51,14 @@ def is_remote(source: SourceSettings) -> bool:
     return "://" in source.path.removeprefix("file://")
 
 
+def backoff(failures: int) -> timedelta:
+    """How long to wait after so many failures in a row: 10 s after the first, then twice as long, at most 300 s."""
+    return timedelta(seconds=min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LONGEST_BACKOFF_SECONDS))
+
+
 def retry_at(watch: Watch) -> datetime:
-    """When a source that failed may be tried again: 10 s after its first failure, then twice as long, at most 300 s."""
-    seconds = min(FIRST_BACKOFF_SECONDS * 2 ** min(watch.failures - 1, 10), LONGEST_BACKOFF_SECONDS)
-    return watch.checked_at + timedelta(seconds=seconds)
+    """When a source that failed may be tried again."""
+    return watch.checked_at + backoff(watch.failures)
 
 
 def may_be_looked_at(watch: Watch | None, now: datetime) -> bool:
@@ -61,11 +66,16 @@ def may_be_looked_at(watch: Watch | None, now: datetime) -> bool:
     return watch is None or not watch.failures or now >= retry_at(watch)
 
 
-def is_due(watch: Watch | None, listing: Listing) -> bool:
-    """Whether the source should be ingested: it is new, it differs from what was launched, or that launch failed."""
+def is_due(watch: Watch | None, listing: Listing, *, behind: bool = False) -> bool:
+    """Whether the source should be ingested: it is new, it differs from what was launched, or that launch failed.
+
+    Or it is `behind`: no failure is known, and yet its index is older than its documents.
+    """
     if watch is None or watch.digest != listing.digest:
         return True
-    return watch.failures > 0 and watch.paused_at is None and not watch.error.startswith(NO_LISTING)
+    if not watch.failures:
+        return behind
+    return watch.paused_at is None and not watch.error.startswith(NO_LISTING)
 
 
 def is_due_for_verification(watch: Watch | None, now: datetime, *, days: int) -> bool:
@@ -106,7 +116,7 @@ def failed(
 
 
 def resumed(watch: Watch, now: datetime) -> Watch:
-    """The watch after a person said to go on: the source is launched at the next look."""
+    """The watch after a person said to look at the source anew: it is launched at the next look."""
     return replace(watch, digest="", failures=0, error="", paused_at=None, checked_at=now)
 
 

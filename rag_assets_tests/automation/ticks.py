@@ -65,8 +65,27 @@ def release_as_asked(project: SmallProject) -> RunOutcome:
     return run_job(project.instance, defs.resolve_job_def("release_index"), "release", tags=tags)
 
 
+def release_by_hand(project: SmallProject) -> RunOutcome:
+    """A release that a person launches: no sensor has named the state."""
+    from rag_assets.definitions import defs
+
+    return run_job(project.instance, defs.resolve_job_def("release_index"), "release")
+
+
 def said(result: dg.SensorResult) -> str:
     """Why a tick launched nothing."""
     assert not result.run_requests, result.run_requests
     assert result.skip_reason is not None
     return str(result.skip_reason.skip_message)
+
+
+def unfinished_run(project: SmallProject, source: str, *, tags: dict[str, str] | None = None) -> dg.DagsterRun:
+    """A run of `ingest_source` that has not started."""
+    from rag_assets.definitions import defs
+
+    with project.open() as opened:
+        sync_partitions(project.instance, opened)
+    return project.instance.create_run_for_job(
+        defs.resolve_job_def("ingest_source"),
+        tags={"dagster/partition": source, **(tags or {})},
+    )

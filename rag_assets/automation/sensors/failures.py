@@ -11,6 +11,7 @@ import dagster as dg
 
 from rag_assets.automation import history
 from rag_assets.automation.failures import failure_of
+from rag_assets.automation.opening import with_project
 from rag_assets.resources.project import ProjectResource
 
 TIMEOUT_SECONDS = 3.0
@@ -26,8 +27,9 @@ PAUSE_SECONDS = 0.5
     "is said here and is not tried again for that run.",
 )
 def report_failures(context: dg.RunFailureSensorContext, project: ProjectResource) -> dg.SkipReason:
-    with project.open() as opened:
-        variable = opened.settings.automation.webhook_url_env
+    variable = with_project(project, lambda opened: opened.settings.automation.webhook_url_env)
+    if isinstance(variable, dg.SkipReason):
+        return variable
     if variable is None:
         return dg.SkipReason("Off: automation.webhook_url_env names no environment variable.")
     url = os.environ.get(variable)

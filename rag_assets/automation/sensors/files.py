@@ -12,8 +12,11 @@ import dagster as dg
 
 from rag_assets.assets import SOURCES
 from rag_assets.automation import history
+from rag_assets.automation.behind import behind_since
 from rag_assets.automation.failures import failure_of
 from rag_assets.automation.jobs import ingest_source
+from rag_assets.automation.opening import with_project
+from rag_assets.automation.orphans import end_orphans
 from rag_assets.errors import RagAssetsError
 from rag_assets.ingestion import watch as rules
 from rag_assets.ledger import Watch
@@ -27,6 +30,8 @@ RESTLESS_SECONDS = 60.0
 """But no longer than this: a source that never rests is ingested all the same, and looked at again."""
 LAUNCHES_PER_TICK = 100
 REMOTE_EVERY_SECONDS = 60.0
+VANISHED_SECONDS = 60.0
+"""A launch of which nothing is queued, under way or ended after so long has vanished: somebody deleted the run."""
 SHARE_OF_TIME = 0.05
 """Looking at a source takes at most this share of the time: one that takes 2 s to list is listed every 40 s."""
 VERIFY = {"ops": {"raw_documents": {"config": {"verify_contents": True}}}}
@@ -38,6 +43,7 @@ class Cursor:
 
     `launched`: source → digest, files, whether every file is read, and when. `restless`: source → since when its
     listing has not stayed the same. `first`: where the next round begins. `counted`: ids of runs that ended lately.
+    `awaited`: source → when it was launched, while no run of it made since then has been seen to end.
     """
 
     launched: dict[str, tuple[str, int, bool, str]] = field(default_factory=dict)
@@ -45,6 +51,7 @@ class Cursor:
     first: str = ""
     since: str = ""
     counted: dict[str, str] = field(default_factory=dict)
+    awaited: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, text: str | None, now: datetime) -> Cursor:
@@ -76,9 +83,8 @@ _next_look: dict[tuple[str, str], float] = {}
     "after a growing wait, and paused after automation.pause_after_failures failures until its files change or until "
     "somebody runs: rag-assets sources resume NAME. Off with automation.watch_files, or watch: false of a source.",
 )
-def watch_files(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
-    with project.open() as opened:
-        return tick(opened, context.instance, context.cursor)
+def watch_files(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    return with_project(project, lambda opened: tick(opened, context.instance, context.cursor))
 
 
 def tick(project: Project, instance: dg.DagsterInstance, cursor_text: str | None) -> dg.SensorResult:
@@ -87,16 +93,17 @@ def tick(project: Project, instance: dg.DagsterInstance, cursor_text: str | None
     cursor = Cursor.read(cursor_text, now)
     watches = project.ledger.watches()
     _confirm_launches(project, watches, cursor)
+    end_orphans(instance)
     _count_ended_runs(project, instance, watches, cursor)
+    under_way = history.under_way(instance)
+    _count_vanished_runs(project, instance, watches, cursor, under_way)
     if not project.settings.automation.watch_files:
         return dg.SensorResult(
             skip_reason="Off: automation.watch_files is false in the configuration.", cursor=cursor.write()
         )
     names = [name for name in project.source_names if project.settings.source(name).watch]
     known = set(instance.get_dynamic_partitions(str(SOURCES.name)))
-    found = _look_around(
-        project, [name for name in names if name in known], watches, history.under_way(instance), cursor
-    )
+    found = _look_around(project, [name for name in names if name in known], watches, under_way, cursor)
     cursor.launched = {
         name: (listing.digest, listing.files, every_file, now.isoformat())
         for name, (listing, every_file) in found.launches.items()
@@ -113,21 +120,24 @@ def _confirm_launches(project: Project, watches: dict[str, Watch], cursor: Curso
         listing, time_of_launch = rules.Listing(digest, files), datetime.fromisoformat(at)
         watches[name] = rules.launched(watches.get(name), name, listing, time_of_launch, every_file=every_file)
         project.ledger.record_watch(watches[name])
+        cursor.awaited[name] = at
     cursor.launched = {}
 
 
 def _count_ended_runs(
     project: Project, instance: dg.DagsterInstance, watches: dict[str, Watch], cursor: Cursor
 ) -> None:
-    """Counts the failures of ingestions, whoever launched them, and forgets them after a success."""
+    """Counts ingestions that failed or were cancelled, whoever launched them, and forgets them after a success."""
     since = datetime.fromisoformat(cursor.since)
     for run in history.ended_since(instance, since, cursor.counted):
         cursor.counted[run.run_id] = run.ended_at.isoformat()
         since = max(since, run.ended_at)
+        if run.source in cursor.awaited and run.created_at >= datetime.fromisoformat(cursor.awaited[run.source]):
+            del cursor.awaited[run.source]
         if run.source not in project.settings.sources:
             continue
         before = watches.get(run.source)
-        if not run.succeeded:
+        if run.status != dg.DagsterRunStatus.SUCCESS:
             failure = failure_of(instance, run.run_id)
             after = _failed(project, before, run.source, failure.error, run.ended_at, hopeless=failure.hopeless)
         elif before is not None and (before.failures or before.paused_at):
@@ -139,6 +149,27 @@ def _count_ended_runs(
     cursor.since = since.isoformat()
     oldest = since - 2 * history.OVERLAP
     cursor.counted = {key: at for key, at in cursor.counted.items() if datetime.fromisoformat(at) >= oldest}
+
+
+def _count_vanished_runs(
+    project: Project,
+    instance: dg.DagsterInstance,
+    watches: dict[str, Watch],
+    cursor: Cursor,
+    under_way: history.UnderWay,
+) -> None:
+    """Counts as a failure what was launched and is nowhere to be found: its run was deleted before it ended."""
+    now = datetime.now(UTC)
+    for name, at in list(cursor.awaited.items()):
+        launched_at = datetime.fromisoformat(at)
+        if name not in project.settings.sources:
+            del cursor.awaited[name]
+        elif name not in under_way.sources and now - launched_at > timedelta(seconds=VANISHED_SECONDS):
+            if history.ingestions_of(instance, name, launched_at):
+                continue  # it ended just now, and is counted by the next look
+            watches[name] = _failed(project, watches.get(name), name, "Its run was deleted before it ended.", now)
+            project.ledger.record_watch(watches[name])
+            del cursor.awaited[name]
 
 
 def _failed(
@@ -174,7 +205,8 @@ def _look_around(
         found.looked += 1
         found.files += listing.files
         watch = watches.get(name)
-        if rules.is_due(watch, listing):
+        behind = name not in cursor.awaited and behind_since(project, name) is not None
+        if rules.is_due(watch, listing, behind=behind):
             changed[name] = listing
         elif not found.launches and rules.is_due_for_verification(watch, datetime.now(UTC), days=days):
             found.launches[name] = listing, True
@@ -240,12 +272,13 @@ def _summary(names: Sequence[str], watches: Mapping[str, Watch], found: _Found) 
 
 
 def _sentences(names: Sequence[str], watches: Mapping[str, Watch], found: _Found) -> Iterator[str]:
-    yield f"Nothing changed: {found.looked} of {len(names)} sources looked at, {found.files:,} files."
+    troubled = [watches[name] for name in names if name in watches and watches[name].failures]
+    lead = "Launched nothing" if found.busy or found.restless or troubled else "Nothing changed"
+    yield f"{lead}: {found.looked} of {len(names)} sources looked at, {found.files:,} files."
     if found.busy:
         yield f"{found.busy} being ingested now, looked at afterwards."
     if found.restless:
         yield f"{found.restless} still being written to."
-    troubled = [watches[name] for name in names if name in watches and watches[name].failures]
     for watch in troubled[:10]:
         yield f"{rules.describe(replace(watch, error=watch.error[:300]))}"
     if len(troubled) > 10:

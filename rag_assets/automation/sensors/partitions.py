@@ -7,6 +7,7 @@ import json
 import dagster as dg
 
 from rag_assets.assets import SOURCES, sync_partitions
+from rag_assets.automation.opening import with_project
 from rag_assets.checks.warnings import watch_verdict
 from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
@@ -20,9 +21,8 @@ from rag_assets.resources.project import ProjectResource
     "the configuration is denied and its documents are dropped. When all or most of them are gone at once, nothing is "
     "removed before a person says so. Off with automation.sync_sources.",
 )
-def sync_sources(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
-    with project.open() as opened:
-        return tick(opened, context.instance, context.cursor)
+def sync_sources(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    return with_project(project, lambda opened: tick(opened, context.instance, context.cursor))
 
 
 def tick(project: Project, instance: dg.DagsterInstance, cursor_text: str | None) -> dg.SensorResult:

@@ -1,7 +1,8 @@
 """Evaluates and releases once ingestion has settled: once for all sources that changed, also when one of them failed.
 
-What it launched last is read from the runs themselves: each carries the name of the state it was to release. So nothing
-is forgotten when the sensor is reset, and a state is released again when something else was released in between.
+What happened last is read from the runs themselves, whoever launched them: each carries the name of the state it took
+its snapshot of. So nothing is forgotten when the sensor is reset, and a state is released again when something else was
+released in between.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from rag_assets.assets.release_state import STATE_TAG, ReleaseState, release_state
 from rag_assets.automation import history
-from rag_assets.automation.failures import failure_of
 from rag_assets.automation.jobs import release_index
-from rag_assets.automation.release_state import STATE_TAG, ReleaseState, release_state
-from rag_assets.ingestion.watch import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
+from rag_assets.automation.opening import with_project
+from rag_assets.automation.orphans import end_orphans
+from rag_assets.automation.release_attempts import Standing, attempts, is_due
 from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
 
@@ -32,15 +34,18 @@ LONGEST_WAIT_SECONDS = 5.0
     description="Pins, evaluates and releases the index once no source has been ingested for automation.settle_seconds "
     "and there is something new to release: other rows, prompts, models, settings or questions. However many sources "
     "changed it is one evaluation, and a source that failed keeps its previous rows. What a gate refused is not tried "
-    "again before something changes. Off with automation.release_when_settled.",
+    "again before something changes; what failed otherwise is, every few minutes. Off with "
+    "automation.release_when_settled.",
 )
-def release_when_settled(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
-    with project.open() as opened:
-        return tick(opened, context.instance)
+def release_when_settled(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> dg.SensorResult | dg.SkipReason:
+    return with_project(project, lambda opened: tick(opened, context.instance))
 
 
 def tick(project: Project, instance: dg.DagsterInstance) -> dg.SensorResult:
     """Launches the release of the present state, or says why not."""
+    end_orphans(instance)
     reason = _why_not_yet(project, instance)
     if reason:
         return dg.SensorResult(skip_reason=reason)
@@ -88,36 +93,12 @@ def _why_not_this(project: Project, instance: dg.DagsterInstance, state: Release
     if not state.indexed:
         return "No source is indexed yet with the present models and chunking; the watch ingests them, or run: " \
             "rag-assets ingest --all"  # fmt: skip
-    attempts = _attempts(instance, state, limit=project.settings.automation.pause_after_failures)
-    if not attempts:
+    found = attempts(project, instance, state)
+    if is_due(found):
         return None
-    newest = attempts[0]
-    at = f"{newest.ended_at:%Y-%m-%d %H:%M:%S} UTC"
-    if newest.status == dg.DagsterRunStatus.SUCCESS:
-        if not project.ledger.releases():  # everything was deleted since, and ingested anew
-            return None
-        return f"Nothing new to release since {at}."
-    if newest.status == dg.DagsterRunStatus.CANCELED:
-        return f"The release of this state was cancelled at {at}; waiting for a change, or for the job release_index."
-    failure = failure_of(instance, newest.run_id)
-    if failure.hopeless:
-        return f"Refused at {at}; what served goes on serving. Waiting for a change. {failure.error}"
-    if len(attempts) >= project.settings.automation.pause_after_failures:
-        return f"Paused after {len(attempts)} failures in a row, until something changes. {failure.error}"
-    wait = min(FIRST_BACKOFF_SECONDS * 2.0 ** (len(attempts) - 1), LONGEST_BACKOFF_SECONDS)
-    due = newest.ended_at + timedelta(seconds=wait)
-    return f"Failed at {at}, tried again at {due:%H:%M:%S} UTC. {failure.error}" if datetime.now(UTC) < due else None
-
-
-def _attempts(instance: dg.DagsterInstance, state: ReleaseState, *, limit: int) -> list[history.Ended]:
-    """The runs this sensor launched last, newest first, as far back as they were for just this state."""
-    runs = history.newest_ended(instance, history.RELEASE_INDEX, sensor=NAME, limit=limit)
-    attempts = []
-    for run in runs:
-        if run.tags.get(STATE_TAG) != state.name:
-            break
-        attempts.append(run)
-    return attempts
+    if found.standing == Standing.RELEASED:
+        return f"Nothing new to release since {found.ended_at:%Y-%m-%d %H:%M:%S} UTC."
+    return found.describe()
 
 
 def _listed(names: list[str]) -> str:
