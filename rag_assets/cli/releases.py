@@ -88,7 +88,9 @@ def diff(
         print_json(row)
         return
     if row["before"] == row["after"]:
-        say(f"{row['after']} is both sides: there is nothing to compare it with. Name another: rag-assets releases list")
+        say(
+            f"{row['after']} is both sides: there is nothing to compare it with. Name another: rag-assets releases list"
+        )
         return
     say(f"{row['before']} → {row['after']}")
     for sentence in found.sentences or ["Nothing is different."]:

@@ -63,10 +63,16 @@ class Supervisor:
         return None
 
     def stop(self) -> None:
-        """Ends every process and what it started: asked first, made to after `STOP_SECONDS`."""
+        """Ends every process and what it started: asked first, made to after `STOP_SECONDS`.
+
+        One is asked when those that use it have ended, or after half of that time: none sees another disappear.
+        """
         deadline = time.monotonic() + STOP_SECONDS
+        patience = time.monotonic() + STOP_SECONDS / 2
         for child in reversed(self._children.values()):
             _signal_group(child, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, patience - time.monotonic()))
         for child in self._children.values():
             with suppress(subprocess.TimeoutExpired):
                 child.wait(max(0.0, deadline - time.monotonic()))

@@ -127,6 +127,16 @@ def test_a_run_launched_through_the_guard(ui: tuple[subprocess.Popen[bytes], Doo
 
 @needs_proc
 @pytest.mark.slow
+def test_the_looks_of_the_automation_are_not_logged(ui: tuple[subprocess.Popen[bytes], Door]) -> None:
+    process, door = ui
+    assert door.log is not None
+    assert _wait(lambda: named(process.pid, "dagster._daemon") != [])
+    time.sleep(15)  # three looks of each sensor
+    assert "Checking for new runs for sensor" not in door.log.read_text("utf-8")
+
+
+@needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping(ui: tuple[subprocess.Popen[bytes], Door], number: signal.Signals) -> None:
     process, _ = ui

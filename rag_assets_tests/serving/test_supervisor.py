@@ -130,3 +130,26 @@ def test_nothing_outlives_a_killed_parent(modules: Path) -> None:
     parent.kill()
     parent.wait()
     assert until(lambda: not any(map(alive, started)))
+
+
+def test_a_process_is_asked_to_stop_when_those_that_use_it_have_ended(modules: Path) -> None:
+    """Otherwise the daemon reports that the code server is gone while it launches a run."""
+    (modules / "orderly.py").write_text(
+        textwrap.dedent("""
+        import pathlib, sys, time
+        file = pathlib.Path(sys.argv[1])
+        file.with_suffix(".up").touch()
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            asked = time.time()
+            time.sleep(0.5)
+            file.write_text(f"{asked} {time.time()}")
+        """)
+    )
+    with supervised() as supervisor:
+        for name in ("used", "user"):
+            supervisor.start(name, "orderly", str(modules / name))
+            assert until((modules / f"{name}.up").exists)
+    used, user = ([float(at) for at in (modules / name).read_text().split()] for name in ("used", "user"))
+    assert used[0] >= user[1]
