@@ -94,7 +94,21 @@ def require(ledger: Ledger, gates: Iterable[str], subject: str) -> None:
             )
         if not verdict.passed:
             reason = verdict.details.get("reason", "")
-            raise GateError(f"The gate {gate!r} failed for {subject}: {reason}.", fix=_FIXES[gate])
+            raise GateError(
+                f"The gate {gate!r} failed for {subject}: {reason}.", fix=_fix(ledger, gate, verdict.details)
+            )
+
+
+def _fix(ledger: Ledger, gate: str, details: Mapping[str, Any]) -> str:
+    """What mends a verdict of `gate`; one about quality leads to its own report."""
+    evaluation = ledger.evaluation(str(details["evaluation"])) if "evaluation" in details else None
+    if evaluation is None or evaluation.report is None:
+        return _FIXES[gate]
+    return (
+        f"Read its report: {evaluation.report}/ in the folder reports of data_dir, or below /reports/ of the UI. Edit "
+        "the questions it names, or mend the documents, prompts or settings, then run: rag-assets ingest. To serve it "
+        f"all the same: rag-assets releases promote {evaluation.release_id} --force --reason TEXT"
+    )
 
 
 _FIXES = {
