@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from rag_assets.automation import history
 
 HOST_TAG = "rag_assets/host"
 """Where a run of the command line, or one within another run, has its process."""
-GRPC_TAG = "dagster/grpc_info"
+GRPC_TAG = GRPC_INFO_TAG
 """Where a run of the daemon was launched: at the socket of a code server on this machine, or at a port of any."""
 STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 CLOCK_SLACK_SECONDS = 60.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from rag_assets.automation.orphans import HOST_TAG, end_orphans, host_tags, orphans
+from rag_assets.automation.orphans import GRPC_TAG, HOST_TAG, end_orphans, host_tags, orphans
 from rag_assets.ingestion import watch as rules
 from rag_assets_tests.automation.ticks import Watcher, ingest_one, settle, unfinished_run
 from rag_assets_tests.cli.command import FORGOTTEN, configure, rag_assets
@@ -70,7 +70,7 @@ def test_the_run_of_a_killed_process_is_ended_and_its_source_and_the_release_go_
     watcher = Watcher(project)
     assert watcher.launched() == ["wiki"]
     process.wait()
-    run = start(project, process.pid, {"dagster/grpc_info": json.dumps({"host": "localhost", "socket": "/gone"})})
+    run = start(project, process.pid, {GRPC_TAG: json.dumps({"host": "localhost", "socket": "/gone"})})
     watcher.tick()
     assert status(project, run) == dg.DagsterRunStatus.FAILURE
     run = start(project, process.pid, host_tags())
@@ -85,7 +85,7 @@ def test_runs_of_other_machines_and_runs_without_a_known_process_are_left_alone(
     process.kill()
     process.wait()
     start(project, process.pid, {HOST_TAG: "another-machine"})
-    start(project, process.pid, {"dagster/grpc_info": json.dumps({"host": "code", "port": 4000})})
+    start(project, process.pid, {GRPC_TAG: json.dumps({"host": "code", "port": 4000})})
     start(project, process.pid, {})
     unfinished_run(project, "wiki", tags=host_tags())
     assert end_orphans(project.instance) == []

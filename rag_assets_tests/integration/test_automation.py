@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from rag_assets_tests.cli.command import configure, rag_assets
+from rag_assets_tests.cli.test_dev import family
 from rag_assets_tests.integration.daemon import START_SECONDS, Running, daemon
 
 
@@ -91,3 +97,42 @@ def _a_report_over_rest(running: Running) -> None:
         assert answer.status == 200
     running.wait_for(lambda: len(running.runs("ingest_source")) > before, "the run that a report starts")
     assert running.runs("ingest_source")[-1].tags["rag_assets/launched_by"] == "report on source_updates"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_was_under_way_when_everything_was_killed_is_ingested_after_the_next_start(tmp_path: Path) -> None:
+    configure(tmp_path, "wiki")
+    write(tmp_path, "wiki/a.md", "The library opens at nine.")
+    with daemon(tmp_path) as running:
+        running.wait_for(lambda: running.finds("library", "opens at nine"), "the first release", seconds=START_SECONDS)
+        running.wait_for(running.is_idle, "the end of all runs")
+        for number in range(600):
+            write(tmp_path, f"wiki/{number:03}.md", f"Page {number} speaks of canteens at length. " * 60)
+        write(tmp_path, "wiki/last.md", "The canteen closes at three.")
+        running.wait_for(lambda: _ingestion_has_begun(running), "the ingestion")
+        _kill_everything(running)
+    assert running.runs("ingest_source")[-1].status == dg.DagsterRunStatus.STARTED
+    findings = rag_assets(tmp_path, "doctor", "--json").json
+    assert [one for one in findings if one["name"].startswith("ingest_source of wiki, run ")], findings
+    with daemon(tmp_path) as running:
+        running.wait_for(
+            lambda: running.finds("canteen closes", "closes at three"), "what was lost", seconds=2 * START_SECONDS
+        )
+
+
+def _kill_everything(running: Running) -> None:
+    while processes := list(family(running.process.pid)):
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        running.process.poll()
+        time.sleep(0.1)
+
+
+def _ingestion_has_begun(running: Running) -> bool:
+    run = running.runs("ingest_source")[-1]
+    if run.status != dg.DagsterRunStatus.STARTED:
+        return False
+    with dg.DagsterInstance.from_config(str(running.root / ".rag_assets/dagster")) as instance:
+        return bool(instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START))
