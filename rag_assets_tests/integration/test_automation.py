@@ -107,7 +107,7 @@ def test_what_was_under_way_when_everything_was_killed_is_ingested_after_the_nex
     with daemon(tmp_path) as running:
         running.wait_for(lambda: running.finds("library", "opens at nine"), "the first release", seconds=START_SECONDS)
         running.wait_for(running.is_idle, "the end of all runs")
-        for number in range(600):
+        for number in range(150):
             write(tmp_path, f"wiki/{number:03}.md", f"Page {number} speaks of canteens at length. " * 60)
         write(tmp_path, "wiki/last.md", "The canteen closes at three.")
         running.wait_for(lambda: _ingestion_has_begun(running), "the ingestion")
