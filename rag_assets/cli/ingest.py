@@ -48,7 +48,8 @@ def ingest(
     if as_json:
         print_json(summary)
     else:
-        _print(summary, outcome, time.perf_counter() - start)
+        configured = bool(project.settings.evaluation.questions)
+        _print(summary, outcome, time.perf_counter() - start, configured=configured)
     for run in outcome.runs:
         if not run.succeeded:
             complain(f"error: {run.label}: {run.error}")
@@ -141,7 +142,7 @@ def _source_summary(run: RunOutcome) -> dict[str, Any]:
     }
 
 
-def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> None:
+def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float, *, configured: bool) -> None:
     for name, one in summary["sources"].items():
         documents, chunks = one["documents"], one["chunks"]
         if not one["succeeded"] and not outcome.sources[name].materialized:
@@ -153,7 +154,7 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
             f"{chunks['added']} new chunks, {one['texts_embedded']} embedded"
         )
     if evaluated := summary["evaluation"]:
-        _print_evaluation(evaluated)
+        _print_evaluation(evaluated, configured=configured)
     released = outcome.release.materialized.get("release") if outcome.release else None
     if released and released["retracted"]:
         typer.echo(
@@ -167,7 +168,10 @@ def _print(summary: dict[str, Any], outcome: RefreshOutcome, seconds: float) -> 
         typer.echo(f"release {summary['release']} still serves")
 
 
-def _print_evaluation(evaluated: dict[str, Any]) -> None:
+def _print_evaluation(evaluated: dict[str, Any], *, configured: bool) -> None:
+    if not configured:
+        typer.echo("evaluation: no golden questions are configured, so nothing was measured")
+        return
     if not evaluated["questions"] and not evaluated["orphaned"]:
         typer.echo(f"evaluation {evaluated['verdict']}")
         return

@@ -105,6 +105,7 @@ def test_a_run_in_this_process_says_where_it_ran(project: SmallProject) -> None:
     assert done.tags.items() >= host_tags().items()
 
 
+@pytest.mark.slow
 def test_doctor_names_the_run_of_a_killed_command_and_the_next_command_ends_it(tmp_path: Path) -> None:
     configure(tmp_path, "wiki")
     (tmp_path / "wiki/first.md").write_text("# First\n\nApples.\n")

@@ -100,6 +100,7 @@ def test_show_says_how_it_did_and_when_it_served(brewed: tuple[Path, list[str], 
     assert (shown["kept"], shown["serving"], rows(folder)[third]["serving"]) == (True, False, True)
 
 
+@pytest.mark.slow
 def test_promote_rollback_and_prune(tmp_path: Path) -> None:
     configure(tmp_path, "wiki")
     first, second, third = (brew(tmp_path, degrees) for degrees in ("sixty", "seventy", "eighty"))

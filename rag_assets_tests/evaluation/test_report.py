@@ -2,137 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from markdown_it import MarkdownIt
 
-from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings, EvaluationSettings, RetrievalSettings
-from rag_assets.errors import ReportError
 from rag_assets.evaluation.changes import Changes, DocumentChange, PromptChange, SettingChange, SourceChange
-from rag_assets.evaluation.gate import Baseline, judge_quality
-from rag_assets.evaluation.model import Evaluation, Expected, GoldenQuestion, ItemResult
-from rag_assets.evaluation.report import ReportPaths, write_index, write_report
-from rag_assets.evaluation.report.escaping import as_markdown
-from rag_assets.evaluation.report.worst import NOT_SHOWN
+from rag_assets.evaluation.report import ReportPaths, write_index
 from rag_assets.evaluation.report.write import SUMMARY_BYTES
-from rag_assets.ledger import EvaluationRow, Snapshot
-from rag_assets.prompts import Prompts
-from rag_assets.releasing import ReleaseContent
-from rag_assets_tests.evaluation.builders import evaluation, item, metrics_of, passage
+from rag_assets_tests.evaluation.builders import evaluation
+from rag_assets_tests.evaluation.reports import Page, measured, results, row, write
 
-NOW = datetime.datetime(2026, 3, 1, 12, 30, tzinfo=datetime.UTC)
-HOSTILE = (
-    '<script>fetch("http://evil.example")</script> ![x](http://evil.example/x.png) | `a` [b](http://evil.example)\n# c'
-)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Page(HTMLParser):
-    """The tags of a page and their attributes, and its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "li", "p", "dd", "dt"):
-            self.text += " "
-
-
-def results(values: Sequence[float], **more: Any) -> list[ItemResult]:
-    return [
-        item(
-            f"q{number:03}",
-            {"mrr_at_10": value, "answer_contains": float(value == 1)},
-            tags=("pumps",) if number % 2 else ("valves",),
-            retrieved=(passage("guide.md", relevant=value == 1), passage("other.md", page=3)),
-            citations=({"n": 1, "source": "docs", "uri": "guide.md", "quote": "Turn it twice."},),
-            **more,
-        )
-        for number, value in enumerate(values)
-    ]
-
-
-def measured(items: Sequence[ItemResult], name: str = "candidate", **more: Any) -> Evaluation:
-    return evaluation(
-        items,
-        name=name,
-        by_source={"docs": metrics_of(items)},
-        by_tag={tag: metrics_of([one for one in items if tag in one.tags]) for tag in ("pumps", "valves")},
-        **more,
-    )
-
-
-def content() -> ReleaseContent:
-    snapshot = Snapshot(
-        "snapshot-1", "gen1", "vector_index__gen1", 7, "minilm-384", "t", {}, {}, NOW, {"parsers": "markdown@2"}
-    )
-    return ReleaseContent(
-        snapshot=snapshot,
-        prompts=Prompts("system", "{{passages}}{{question}}", "no"),
-        chat=ChatSettings(),
-        embedding=EmbeddingSettings(),
-        retrieval=RetrievalSettings(),
-        answering=AnsweringSettings(),
-    )
-
-
-def row(one: Evaluation, *, days_ago: int = 0, passed: bool = True, **more: Any) -> EvaluationRow:
-    defaults: dict[str, Any] = {
-        "measured_id": one.measured_id,
-        "snapshot_id": one.snapshot_id,
-        "questions_version": one.questions_version,
-        "questions": len(one.items),
-        "content": {},
-        "metrics": {name: metric.to_dict() for name, metric in one.metrics.items()},
-        "details": {"passed": passed, "reason": "mrr_at_10 is 0.100, below its minimum 0.800"},
-        "report": one.evaluation_id,
-        "created_at": NOW - datetime.timedelta(days=days_ago),
-    }
-    return EvaluationRow(evaluation_id=one.evaluation_id, release_id=one.release_id, **(defaults | more))
-
-
-def parts(candidate: Evaluation, *before: Evaluation, **more: Any) -> dict[str, Any]:
-    """What `write_report` takes besides the folder and the evaluation."""
-    baselines = [Baseline("serving", one.release_id, one) for one in before]
-    settings = EvaluationSettings(minima={"mrr_at_10": 0.8}, bootstrap_samples=300)
-    defaults: dict[str, Any] = {
-        "content": content(),
-        "verdict": judge_quality(candidate, baselines, settings, "subject"),
-        "baselines": baselines,
-        "changes": Changes("before", candidate.release_id),
-        "history": [row(candidate)],
-        "questions": [_question(one) for one in candidate.items],
-    }
-    return defaults | more
-
-
-def _question(one: ItemResult) -> GoldenQuestion:
-    expected = (Expected("guide.md", "docs", "Setup", 2),)
-    return GoldenQuestion(
-        one.question_id, one.question, expected, ("twice",), True, one.tags, "gate", one.question_hash
-    )
-
-
-def write(folder: Path, candidate: Evaluation, *before: Evaluation, **more: Any) -> ReportPaths:
-    return write_report(folder, candidate, **parts(candidate, *before, **more))
 
 
 @pytest.fixture
@@ -199,68 +82,6 @@ def test_the_page_is_one_file_that_runs_nothing_and_calls_nobody(failed: ReportP
     assert not re.search(r"url\((?!#)|@import", failed.html.read_text("utf-8"))
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-
-
-def test_hostile_text_stays_text(tmp_path: Path) -> None:
-    hostile = item(
-        HOSTILE,
-        {"mrr_at_10": 0.0},
-        question=HOSTILE,
-        answer=HOSTILE,
-        error=HOSTILE,
-        tags=(HOSTILE,),
-        retrieved=(passage(HOSTILE, heading_path=(HOSTILE,), source=HOSTILE),),
-        citations=({"n": HOSTILE, "source": HOSTILE, "uri": HOSTILE, "quote": HOSTILE},),
-    )
-    candidate = evaluation(
-        [hostile],
-        by_source={HOSTILE: metrics_of([hostile])},
-        by_tag={HOSTILE: metrics_of([hostile])},
-        orphaned={f"{HOSTILE}2": HOSTILE},
-    )
-    question = GoldenQuestion(
-        HOSTILE, HOSTILE, (Expected(HOSTILE, HOSTILE, HOSTILE),), (HOSTILE,), True, (), "gate", hostile.question_hash
-    )
-    changed = Changes(
-        "before",
-        "after",
-        (SourceChange(HOSTILE, 1, 1, 1),),
-        (DocumentChange("changed", HOSTILE, HOSTILE, HOSTILE),),
-        (SettingChange("retrieval", "k", HOSTILE, HOSTILE),),
-        (PromptChange("system", f"-{HOSTILE}"),),
-        (HOSTILE,),
-    )
-    given = parts(candidate, changes=changed, questions=[question])
-    paths = write_report(tmp_path, candidate, **given)
-    write_index(tmp_path, [row(candidate, passed=False, details={"passed": False, "reason": HOSTILE})])
-    for file in (paths.html, tmp_path / "index.html"):
-        page = Page(file.read_text("utf-8"))
-        assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
-        assert '<script>fetch("http://evil.example")</script>' in page.text  # readable, as text
-        assert all("evil" not in (value or "") for _, attributes in page.tags for value in attributes.values())
-    for file in (paths.markdown, paths.summary):
-        text = file.read_text("utf-8")
-        rendered = Page(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text))
-        assert {tag for tag, _ in rendered.tags}.isdisjoint({"script", "a", "h1c"})
-        assert all((found["src"] or "").startswith("data:image/svg") for tag, found in rendered.tags if tag == "img")
-        assert sum(1 for tag, _ in rendered.tags if tag == "h1") == 1
-        assert '<script>fetch("http://evil.example")</script>' in rendered.text
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["1. one", "# a", "- a", "+ a", "> a", "= a", "a_b_c", "_a_", "*a*", "`a`", "~~a~~", "a|b", "&lt;b&gt;", "a\\*b"],
-)
-def test_every_text_shows_in_markdown_as_it_is(text: str) -> None:
-    rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(
-        f"{as_markdown(text)}\n\n- x {as_markdown(text)}"
-    )
-    assert Page(rendered).text.split("\n")[0].strip() == text
-    assert {tag for tag, _ in Page(rendered).tags} == {"p", "ul", "li"}
-
-
-def test_what_controls_a_terminal_or_turns_text_around_is_made_visible() -> None:
-    assert as_markdown("a\x1b[31m\u202eb") == "a\ufffd\\[31m\ufffdb"
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
@@ -342,67 +163,3 @@ def test_a_browser_shows_it_and_finds_nothing_to_block(failed: ReportPaths, tmp_
     )  # fmt: skip
     assert "Questions that went worst" in done.stdout
     assert "Content Security Policy" not in done.stderr and "CONSOLE" not in done.stderr
-
-
-def test_text_that_no_file_can_hold_breaks_no_report(tmp_path: Path) -> None:
-    broken = "half \ud800 of a \udfff pair and NUL \0"
-    kept = item(broken, {"mrr_at_10": 0.0}, question=broken, answer=broken, tags=(broken,), error=broken)
-    candidate = evaluation([kept], by_tag={broken: metrics_of([kept])}, orphaned={"gone": broken})
-    paths = write(tmp_path, candidate, skipped={"serving": broken})
-    reason = {"passed": False, "reason": broken}
-    for file in (paths.html, paths.markdown, paths.summary, write_index(tmp_path, [row(candidate, details=reason)])):
-        assert "half \ufffd of a \ufffd pair and NUL \ufffd" in file.read_text("utf-8")
-
-
-def test_a_folder_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
-    (tmp_path / "reports").write_text("a file", "utf-8")
-    for attempt in (
-        lambda: write(tmp_path / "reports" / "one", measured(results([0.0]))),
-        lambda: write_index(tmp_path / "reports", []),
-    ):
-        with pytest.raises(ReportError, match=r"reports.* cannot be written: ") as refused:
-            attempt()
-        assert str(tmp_path / "reports") in refused.value.fix
-    assert not ReportPaths.of(tmp_path / "reports" / "one").exist()
-
-
-def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
-    code = """
-import errno, resource, signal, sys
-from pathlib import Path
-from rag_assets.evaluation.report.write import write_at_once
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    write_at_once(Path(sys.argv[1]), "x" * 100_000)
-except OSError as error:
-    sys.exit(0 if error.errno == errno.EFBIG else 1)
-sys.exit(2)
-"""
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "report.md")], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_documents_that_are_not_for_everyone_are_named_and_not_quoted(tmp_path: Path) -> None:
-    def answered(name: str, cited: str, **more: Any) -> ItemResult:
-        quote = {"n": 1, "source": "docs", "uri": cited, "quote": f"Quote of {cited}."}
-        given = {"citations": (quote,), "answer": f"Answer from {cited}.", **more}
-        passages = (passage("secret.md", heading_path=("Secret heading",)), passage("open.md"))
-        return item(name, {"mrr_at_10": 0.0}, retrieved=passages, **given)
-
-    candidate = evaluation(
-        [
-            answered("q1", "secret.md"),
-            answered("q2", "open.md"),
-            answered("q3", "", citations=(), answer="Made of passages."),
-            answered("q4", "", citations=(), answer="I do not know.", refused=True),
-        ]
-    )
-    paths = write(tmp_path, candidate, hidden=lambda source, uri: (source, uri) == ("docs", "secret.md"))
-    for file in (paths.html, paths.markdown, paths.summary):
-        text = file.read_text("utf-8")
-        for shown in ("docs/secret.md", "Quote of open.md.", "Answer from open.md.", "I do not know.", NOT_SHOWN):
-            assert shown in text, (file, shown)
-        for secret in ("Quote of secret.md", "Answer from secret.md", "Made of passages", "Secret heading"):
-            assert secret not in text, (file, secret)
