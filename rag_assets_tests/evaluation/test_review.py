@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 
+import dagster as dg
 import pytest
 
+from rag_assets.assets.release import release
+from rag_assets.assets.snapshot import snapshot_of
+from rag_assets.automation.runs import run_job
+from rag_assets.definitions import defs
 from rag_assets.evaluation.configured import configured_questions
 from rag_assets.evaluation.question_table import stored_questions
 from rag_assets.evaluation.questions import split_of
@@ -13,6 +18,7 @@ from rag_assets.evaluation.review import quality_subject, review
 from rag_assets.evaluation.variation import vary
 from rag_assets.project import Project
 from rag_assets.releasing import QUALITY, ReleaseContent
+from rag_assets.resources.project import ProjectResource
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest, serving
 
@@ -86,3 +92,26 @@ def test_what_a_person_forced_is_not_turned_into_a_pass_by_serving(mine: SmallPr
         assert not again.verdict.passed
         newest = project.ledger.verdict(QUALITY, subject)
         assert newest is not None and not newest.passed
+
+
+def test_the_version_that_was_evaluated_is_released_whatever_was_written_since(mine: SmallProject) -> None:
+    first = serving(mine)
+    mine.write("stones/amber.md", "# Amber\n\nAmber is mined in valley 0, near the ferry.\n")
+    ingest(mine, release=False)
+    with mine.open() as project:
+        evaluated = snapshot_of(project)
+    assert run_job(mine.instance, defs.resolve_job_def("evaluate_index"), "evaluation").succeeded
+    assert serving(mine) == first
+    mine.write("stones/kunzite.md", "# Kunzite\n\nKunzite is mined behind the mill.\n")
+    ingest(mine, release=False)  # commits to the index that was evaluated
+    with mine.open() as project:
+        assert project.index.version() > evaluated.version
+    alone = dg.define_asset_job("alone", selection=dg.AssetSelection.assets("release"))
+    code = dg.Definitions(assets=[release], jobs=[alone], resources={"project": ProjectResource()})
+    assert code.resolve_job_def("alone").execute_in_process(instance=mine.instance).success
+    with mine.open() as project:
+        released = project.snapshot(project.release().snapshot_id)
+        assert (released.snapshot_id, released.version) == (evaluated.snapshot_id, evaluated.version)
+        found = {hit.uri for hit in project.search("Where is kunzite mined, near the ferry?", k=20)[1]}
+    assert serving(mine) != first
+    assert "amber.md" in found and "kunzite.md" not in found
