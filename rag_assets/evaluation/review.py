@@ -138,7 +138,6 @@ def _recorded(
     project: Project, content: ReleaseContent, evaluation: Evaluation, verdict: GateVerdict, *, decides: bool
 ) -> EvaluationRow:
     """Leaves the evaluation in the ledger. `decides`: a release depends on it, so that no trial replaces its report."""
-    serving = project.ledger.serving()
     return project.ledger.record_evaluation(
         evaluation.evaluation_id,
         measured_id=evaluation.measured_id,
@@ -152,7 +151,6 @@ def _recorded(
             "decides": decides,
             "passed": verdict.passed,
             "reason": verdict.reason,
-            "against": serving.release_id if serving else None,
             "orphaned": dict(evaluation.orphaned),
             "question_hashes": [item.question_hash for item in evaluation.items],
             # Kept here, for they are asked again the next time.
