@@ -29,11 +29,13 @@ def look_at_automation(settings: Settings) -> Iterator[Finding]:
     said += [f"not watched: {', '.join(unwatched)}"] if unwatched else []
     yield Finding("automation", True, "; ".join(said))
     with Ledger(settings.ledger_url) as ledger:
-        watches = ledger.watches()
+        watches, held = ledger.watches(), {hold.source for hold in ledger.holds()}
     for name in sorted(watches.keys() & settings.sources.keys()):
         watch = watches[name]
         if watch.failures:
-            fix = f"Mend that, then run: rag-assets sources resume {name}" if watch.paused_at else ""
+            # A held source waits for a confirmation, for which another finding asks: resumed alone, it fails again.
+            resumable = watch.paused_at and name not in held
+            fix = f"Mend that, then run: rag-assets sources resume {name}" if resumable else ""
             yield Finding(f"watch of {name}", False, describe(watch), fix)
 
 

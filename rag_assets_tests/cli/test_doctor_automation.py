@@ -35,6 +35,16 @@ def test_a_paused_source_is_a_finding_until_it_is_resumed(tmp_path: Path) -> Non
         assert project.ledger.watches()["wiki"].digest == "", "the next look launches it"
 
 
+def test_a_held_source_is_to_be_confirmed_and_not_resumed(tmp_path: Path) -> None:
+    file = configure(tmp_path, "wiki")
+    with Project.open(file) as project:
+        project.ledger.hold("wiki", "9 of 10 documents are gone", 9, 10, "digest")
+        project.ledger.record_watch(Watch("wiki", "digest", 1, 1, "wiki is held.", SINCE, SINCE, SINCE, SINCE))
+    found = {finding["name"]: finding for finding in rag_assets(tmp_path, "doctor", "--json").json}
+    assert found["watch of wiki"]["fix"] == ""
+    assert "--confirm-removals" in found["hold of wiki"]["fix"]
+
+
 def test_a_newcomer_is_told_to_add_a_source_first(tmp_path: Path) -> None:
     told = {finding["name"]: finding["detail"] for finding in rag_assets(tmp_path, "doctor", "--json").json}
     assert told["sources"] == told["release"] == "none yet; next: rag-assets sources add NAME --path FOLDER"
