@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from rag_assets import schemas
+from rag_assets.failpoints import failpoint
 from rag_assets.fingerprints import data_version
 from rag_assets.ingestion.results import IndexResult, Progress, no_progress
 from rag_assets.store import IndexTable, Table, sql_literal
@@ -51,6 +52,8 @@ def sync_vector_index(
             commits += index.apply(batch, []).commits
             written += batch.num_rows
             progress("rows", written, len(difference.upserts))
+        if difference.upserts and difference.deletes:
+            failpoint("store.between_upsert_and_delete")
         commits += index.apply(None, difference.deletes).commits
         if commits:
             index.ensure_indices()

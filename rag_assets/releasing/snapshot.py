@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rag_assets.config import RetrievalSettings
 from rag_assets.errors import NoReleaseError
+from rag_assets.failpoints import failpoint
 from rag_assets.fingerprints import data_version, fingerprint
 from rag_assets.ingestion import chunks_version
 from rag_assets.ingestion.generation import Generation
@@ -123,6 +124,7 @@ def _pin(
     # A run that died before the ledger knew left its tag; tags never move, and this one keeps the same rows.
     version = index.pinned().get(snapshot_id, version)
     index.pin(version, snapshot_id)
+    failpoint("snapshot.between_pin_and_ledger")
     recorded = ledger.record_snapshot(
         snapshot_id,
         generation=generation.id,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rag_assets.config import RetrievalSettings
+from rag_assets.failpoints import failpoint
 from rag_assets.store import snapshots
 from rag_assets.store.table import Place, Table
 
@@ -88,17 +89,23 @@ class IndexTable(Table):
         present = {index.columns[0]: index for index in handle.list_indices()}
         for column in SCALAR_COLUMNS:
             if column not in present:
-                handle.create_index(column, config=BTree())
+                _build(handle, column, BTree())
         config = full_text_config(self.retrieval)
         for column in FULL_TEXT_COLUMNS:
             if column not in present or not _is_built_so(present[column].index_details, config):
-                handle.create_index(column, config=config, replace=True)
+                _build(handle, column, config)
         if "vector" not in present and handle.count_rows() >= VECTOR_INDEX_ROWS:
-            handle.create_index("vector", config=IvfRq(distance_type="cosine"))
+            _build(handle, "vector", IvfRq(distance_type="cosine"))
 
     def _unindexed_rows_max(self, handle: LanceTable) -> int:
         """In a large table bringing rows in costs more, and a hundredth of it may wait."""
         return max(UNINDEXED_ROWS_MAX, int(handle.count_rows()) // 100)
+
+
+def _build(handle: LanceTable, column: str, config: object) -> None:
+    """Makes the index of `column`, or makes it anew."""
+    failpoint("store.during_index_build")
+    handle.create_index(column, config=config, replace=True)
 
 
 def full_text_config(retrieval: RetrievalSettings) -> FTS:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import StoreError
+from rag_assets.failpoints import failpoint
 from rag_assets.store.snapshots import first_line, pinned
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def compact_all(store: Store) -> list[Compaction]:
 def optimize(handle: LanceTable, *, keep_versions: timedelta = KEEP_VERSIONS) -> None:
     """`compact` for a caller that holds the table's lock."""
     age = max(keep_versions, _age_of_oldest_pin(handle), timedelta(milliseconds=1))
+    failpoint("store.during_compaction")
     try:
         handle.optimize(cleanup_older_than=age)
     except (OSError, RuntimeError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from rag_assets.errors import StoreError, WriteVerificationError
+from rag_assets.failpoints import failpoint
 from rag_assets.store.maintenance import optimize
 from rag_assets.store.snapshots import check_out, first_line
 from rag_assets.store.sql import any_of, in_groups
@@ -126,6 +127,8 @@ class Table:
             before = self.version()
             try:
                 inserted, updated = self._upsert(rows, keys) if rows is not None else (0, 0)
+                if rows is not None and deletes:
+                    failpoint("store.between_upsert_and_delete")
                 deleted = self._delete(deletes)
                 if inserted and self._needs_care():
                     self.ensure_indices()
@@ -249,6 +252,7 @@ class Table:
         if self._lacks_key_index(handle):
             from lancedb.index import BTree
 
+            failpoint("store.during_index_build")
             handle.create_index(self.key, config=BTree())
 
     def _unindexed_rows_max(self, handle: LanceTable) -> int:
