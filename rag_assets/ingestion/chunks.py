@@ -15,6 +15,7 @@ from rag_assets.chunking.tokenizer import Tokenizer
 from rag_assets.documents.model import Block, Document
 from rag_assets.errors import ChunkError
 from rag_assets.fingerprints import chunk_id, data_version, fingerprint, sha256_hex
+from rag_assets.ingestion.difference import is_chunking_due
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ingestion.results import ChunksResult, Progress, no_progress
 from rag_assets.ledger import Ledger
@@ -50,7 +51,9 @@ def sync_chunks(
         stored = _stored_by_document(chunks)
         previous_generations = {row["generation"] for rows in stored.values() for row in rows}
         due = [
-            key for key, row_hash in documents.items() if _is_due(stored.get(key, ()), row_hash, generation.chunking_id)
+            key
+            for key, row_hash in documents.items()
+            if is_chunking_due(stored.get(key, ()), row_hash, generation.chunking_id)
         ]
         tally = _Tally()
         done = 0
@@ -88,11 +91,6 @@ def _stored_by_document(chunks: Table) -> dict[str, list[dict[str, Any]]]:
         for row in chunks.rows(columns=STATE_COLUMNS).to_pylist():
             by_document[row["document_id"]].append(row)
     return by_document
-
-
-def _is_due(rows: Sequence[dict[str, Any]], row_hash: str, generation: str) -> bool:
-    """A document without chunks is looked at again: it is empty, new, or failed before."""
-    return not rows or any(row["document_hash"] != row_hash or row["generation"] != generation for row in rows)
 
 
 def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -20,7 +20,8 @@ from rag_assets.documents.connectors import Connector
 from rag_assets.documents.model import Document, Listed
 from rag_assets.documents.parsing import parse, parser_for
 from rag_assets.errors import DocumentError, ParseError, SourceHeldError
-from rag_assets.fingerprints import data_version, document_id, fingerprint, sha256_hex
+from rag_assets.fingerprints import data_version, document_id, fingerprint
+from rag_assets.ingestion.difference import change_gate, is_document_due, same_reading, settings_salt, vanished
 from rag_assets.ingestion.origins import record_missing_origins, record_origins
 from rag_assets.ingestion.results import Progress, RawDocumentsResult, no_progress
 from rag_assets.ledger import Ledger
@@ -73,7 +74,7 @@ def sync_raw_documents(
         )
         tally = _Tally()
         tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
-        loader = _Loader(name, source, connector, table, ledger, _settings_salt(source), stored, tally)
+        loader = _Loader(name, source, connector, table, ledger, settings_salt(source), stored, tally)
         due = [item for item in listed.values() if verify_contents or loader.is_due(item)]
         for batch in loader.batches(due):
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
@@ -91,26 +92,19 @@ def _stored(table: Table) -> dict[str, dict[str, Any]]:
     return {row["uri"]: row for row in table.rows(columns=KEPT_COLUMNS).to_pylist()}
 
 
-def _settings_salt(source: SourceSettings) -> str:
-    """Settings of the source that end up in its rows: a change of them makes every document due again."""
-    return fingerprint(language=source.language, allowed_groups=sorted(source.allowed_groups))[:8]
-
-
 def _hold_when_too_much_vanished(
     name: str, source: SourceSettings, removed: Sequence[dict[str, Any]], stored: int, ledger: Ledger
 ) -> None:
-    if not removed or len(removed) <= source.max_removed_fraction * stored:
+    gone = vanished(source, (row["document_id"] for row in removed), stored)
+    if not gone.too_many:
         ledger.release_hold(name)
         return
-    where = (source.path, *source.include, "", *source.exclude)
-    digest = sha256_hex("\0".join([*where, "", *sorted(row["document_id"] for row in removed)]))
     hold = ledger.hold_for(name)
-    if hold is not None and hold.confirmed and hold.digest == digest:
+    if hold is not None and hold.confirmed and hold.digest == gone.digest:
         return
-    reason = f"{len(removed):,} of {stored:,} documents are gone at once"
-    ledger.hold(name, reason=reason, removed=len(removed), listed=stored - len(removed), digest=digest)
+    ledger.hold(name, reason=gone.reason, removed=gone.removed, listed=stored - gone.removed, digest=gone.digest)
     raise SourceHeldError(
-        f"Source {name!r} is held: {reason} (limit: {source.max_removed_fraction:.0%}); nothing was changed.",
+        f"Source {name!r} is held: {gone.reason} (limit: {source.max_removed_fraction:.0%}); nothing was changed.",
         fix=f"Is its folder there and mounted? If the removal is right, run: rag-assets ingest --source {name} "
         "--confirm-removals",
     )
@@ -130,10 +124,7 @@ class _Loader:
     tally: _Tally
 
     def is_due(self, item: Listed) -> bool:
-        row = self.stored.get(item.uri)
-        if row is None:
-            return True
-        return bool(row["fingerprint"] != self._gate(item.fingerprint) or row["parser"] != parser_for(item.uri))
+        return is_document_due(item, self.stored.get(item.uri), self.salt)
 
     def batches(self, due: Sequence[Listed]) -> Iterator[list[dict[str, Any]]]:
         """Rows in bounded groups. A document that fails is recorded and left out."""
@@ -157,8 +148,8 @@ class _Loader:
         if batch:
             yield batch
 
-    def _gate(self, fingerprint_of_file: str) -> str:
-        return f"{fingerprint_of_file}|{self.salt}"
+    def _gate(self, listed_fingerprint: str) -> str:
+        return change_gate(listed_fingerprint, self.salt)
 
     def _count(self, uri: str, row: dict[str, Any]) -> None:
         self.tally.loaded_uris.append(uri)
@@ -172,17 +163,13 @@ class _Loader:
         """The row of one document. One that was only touched is not parsed again: its row gets the new fingerprint."""
         loaded = self.connector.load(item.uri)
         previous = self.stored.get(item.uri)
-        if previous and previous["content_hash"] == loaded.content_hash and self._same_reading(previous, item.uri):
+        if previous and previous["content_hash"] == loaded.content_hash and same_reading(previous, item.uri, self.salt):
             row: dict[str, Any] = self.table.lookup([previous["document_id"]], schemas.RAW_DOCUMENTS.names).to_pylist()[
                 0
             ]
             return row | {"fingerprint": self._gate(loaded.fingerprint)}
         document = parse(loaded.data, item.uri, language=self.source.language)
         return _row(self.name, self.source, item.uri, document, loaded.content_hash, self._gate(loaded.fingerprint))
-
-    def _same_reading(self, previous: dict[str, Any], uri: str) -> bool:
-        """Whether the stored row came from the same parser under the same settings of the source."""
-        return previous["parser"] == parser_for(uri) and str(previous["fingerprint"]).endswith(f"|{self.salt}")
 
 
 def _row(
