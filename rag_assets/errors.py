@@ -25,6 +25,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     │   └── InvalidVectorError      a null, zero, NaN or wrong-dimension vector came back
     ├── StoreError
     │   ├── TableLockedError        another process writes to the table and did not finish in time
+    │   ├── RunLockedError          another run has the source, or releases, and shows no sign of life
     │   └── WriteVerificationError  a write did not change the rows it should have
     ├── LedgerError
     ├── GateError                   a verdict is missing or negative for exactly these inputs
@@ -146,6 +147,10 @@ class StoreError(RagAssetsError):
 
 class TableLockedError(StoreError):
     """Another process writes to the table and did not finish in time."""
+
+
+class RunLockedError(StoreError):
+    """Another run works on the source, or releases, and shows no sign of life."""
 
 
 class WriteVerificationError(StoreError):

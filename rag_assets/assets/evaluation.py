@@ -18,7 +18,7 @@ OWNERS = ["team:knowledge"]
     owners=OWNERS,
     code_version="1",
 )
-def golden_questions(project: ProjectResource) -> dg.MaterializeResult[None]:
+def golden_questions(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult[None]:
     """Labelled questions, read from the files that `evaluation.questions` names and split by the hash of their words.
 
     The splits train and validation are for tuning, gate is for judging; a question never changes its split. A file with
@@ -27,7 +27,7 @@ def golden_questions(project: ProjectResource) -> dg.MaterializeResult[None]:
     from rag_assets.evaluation.configured import configured_questions
     from rag_assets.evaluation.question_table import sync_questions
 
-    with project.open() as opened:
+    with project.open_release(context) as opened:
         table = opened.store.golden_questions()
         questions = configured_questions(opened)
         result = sync_questions(table, questions)
@@ -56,7 +56,7 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
     from rag_assets.evaluation.review import gate_questions, review
     from rag_assets.models.usage import UsageMeter
 
-    with project.open() as opened:
+    with project.open_release(context) as opened:
         meter = UsageMeter([opened.ledger.usage_sink(run_id=context.run.run_id, asset="eval_report")])
         questions = gate_questions(stored_questions(opened.store.golden_questions()))
         result = review(

@@ -67,7 +67,7 @@ def raw_documents(
     and is counted in `documents_failed`. A document that is gone stops being answered from at once.
     """
     name = context.partition_key
-    with project.open() as opened:
+    with project.open_source(context) as opened:
         source = opened.settings.source(name)
         table = opened.store.raw_documents(name)
         result = sync_raw_documents(
@@ -104,7 +104,7 @@ def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
     text did not change keeps its id. The token budget of the source is judged here and required by `embeddings`.
     """
     name = context.partition_key
-    with project.open() as opened:
+    with project.open_source(context) as opened:
         source = opened.settings.source(name)
         table = opened.store.chunks(name)
         with opened.embedder() as embedder:
@@ -158,8 +158,7 @@ def embeddings(
     """
     name = context.partition_key
     start = time.perf_counter()
-    with project.open() as opened:
-        opened.settings.source(name)
+    with project.open_source(context) as opened:
         chunk_table = opened.store.chunks(name)
         version = chunks_version(name, chunk_table, opened.generation)
         limits = opened.token_limits(name)
@@ -210,8 +209,7 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
     are given from does not change here: that is what a snapshot and a release are for.
     """
     name = context.partition_key
-    with project.open() as opened:
-        opened.settings.source(name)
+    with project.open_source(context) as opened:
         chunk_table = opened.store.chunks(name)
         generation = opened.generation
         vectors = opened.store.embeddings(generation.space.name, generation.space.dimension)

@@ -26,7 +26,7 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
     from rag_assets.evaluation.question_table import stored_questions
     from rag_assets.evaluation.review import quality_subject
 
-    with project.open() as opened:
+    with project.open_release(context) as opened:
         content = candidate_content(opened)
         questions = stored_questions(opened.store.golden_questions())
         result = make_release(

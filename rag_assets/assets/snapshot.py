@@ -29,7 +29,7 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
     Rows of documents and sources that are gone are removed first. The same rows and settings give the same snapshot.
     The gates judge exactly this snapshot and leave their verdicts in the ledger.
     """
-    with project.open() as opened:
+    with project.open_release(context) as opened:
         sync_partitions(context.instance, opened)
         require_none_held(opened.store, opened.ledger, opened.source_names)
         context.instance.add_run_tags(context.run.run_id, {STATE_TAG: release_state(opened).name})

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from rag_assets.errors import ProviderUnavailableError, RagAssetsError, RateLimitError, TableLockedError
 from rag_assets.project import Project
+from rag_assets.store.run_lock import RunLock
 
+PROGRESS = logging.getLogger("rag_assets.progress")
 RETRIABLE = (ProviderUnavailableError, RateLimitError, TableLockedError)
 
 
@@ -19,6 +23,18 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
 
     config_file: str | None = None
     """Path of the configuration; by default `RAG_ASSETS_CONFIG`, or the nearest `rag_assets.yaml`."""
+
+    _held: dict[str, RunLock] = PrivateAttr(default_factory=dict)
+    _in_run: bool = PrivateAttr(default=False)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """From here to `teardown_after_execution` it serves one run, or one step of a run in processes of its own."""
+        self._in_run = True
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Lets other runs have the sources of this one."""
+        self._in_run = False
+        self._release()
 
     @contextmanager
     def open(self) -> Iterator[Project]:
@@ -36,3 +52,57 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
                 metadata={"error": type(error).__name__, "problem": error.problem, "fix": error.fix or "—"},
                 allow_retries=isinstance(error, RETRIABLE),
             ) from error
+
+    @contextmanager
+    def open_source(self, context: dg.AssetExecutionContext) -> Iterator[Project]:
+        """`open` for a step of the source that is the partition, which from here on no other run works on.
+
+        The first step of a run waits for the source and the end of the run lets it go, so that two runs of one source,
+        however they were started, end as if one had come after the other. Under the multiprocess executor that holds of
+        each step: what a step requires it reads after it has the source.
+        """
+        name = context.partition_key
+        with self.open() as project:
+            project.settings.source(name)
+            with self._holding(project, context, f"source-{name}", f"the source {name}"):
+                yield project
+
+    @contextmanager
+    def open_release(self, context: dg.AssetExecutionContext) -> Iterator[Project]:
+        """`open` for a step between the index and what serves: from here on no other run takes one until this one ends.
+
+        A run then releases the snapshot that it took and measured, and not one that another run took meanwhile.
+        """
+        with self.open() as project, self._holding(project, context, "releasing", "the release"):
+            yield project
+
+    @contextmanager
+    def _holding(self, project: Project, context: dg.AssetExecutionContext, name: str, label: str) -> Iterator[None]:
+        if name not in self._held:
+            self._held[name] = _acquired(project, context, name, label)
+        try:
+            yield
+        finally:
+            if not self._in_run:  # called without a run, in a test or a notebook
+                self._release()
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.popitem()[1].release()
+
+
+def _acquired(project: Project, context: dg.AssetExecutionContext, name: str, label: str) -> RunLock:
+    def on_wait(message: str) -> None:
+        context.log.info(message)
+        PROGRESS.info(message)
+
+    lock = RunLock(
+        project.settings.data_path / "locks",
+        name,
+        label=label,
+        timeout_seconds=project.settings.store.lock_timeout_seconds,
+        run=f"run {context.run.run_id}",
+        on_wait=on_wait,
+    )
+    lock.acquire()
+    return lock

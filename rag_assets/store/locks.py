@@ -88,7 +88,7 @@ def _owner_file(path: Path) -> Path:
 
 def _pid(path: Path) -> int:
     try:
-        return int(_owner_file(path).read_text("utf-8"))
+        return int(_owner_file(path).read_text("utf-8").partition("\n")[0])
     except (OSError, ValueError):
         return 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from rag_assets.store import run_lock
 from rag_assets.store.locks import table_lock
 from rag_assets_tests.store.rows import DIMENSION, document_rows, embedding_rows, index_rows, open_store
 
@@ -50,3 +51,12 @@ def hold_lock(folder: Path, name: str, held: Event) -> None:
     with table_lock(folder, name, 10.0):
         held.set()
         time.sleep(120)
+
+
+def hold_run_lock(folder: Path, held: Event, beat_seconds: float = run_lock.BEAT_SECONDS) -> None:
+    """Holds the lock of the source `a` until it is killed, and shows that it lives every `beat_seconds`."""
+    run_lock.BEAT_SECONDS = beat_seconds
+    lock = run_lock.RunLock(folder, "source-a", label="the source a", timeout_seconds=10.0)
+    lock.acquire()
+    held.set()
+    time.sleep(120)
