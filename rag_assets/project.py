@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rag_assets.ingestion import Generation
     from rag_assets.ledger import Denied, Ledger, Release, Snapshot
     from rag_assets.models.embedder import Embedder
+    from rag_assets.models.pacing import SharedLimits
     from rag_assets.models.usage import UsageSink
     from rag_assets.releasing import ReleaseContent
     from rag_assets.store import Hit, IndexTable, Store
@@ -92,6 +93,14 @@ class Project:
         )
 
     @property
+    def _limits(self) -> SharedLimits | None:
+        """Where the turns of requests to providers are kept, for all processes; None where nothing goes over HTTP."""
+        models = self.settings.models
+        providers = models.all_providers()
+        over_http = any(providers[role.provider].kind == "openai" for role in (models.embedding, models.chat))
+        return self.ledger if over_http or models.providers else None
+
+    @property
     def index(self) -> IndexTable:
         """The index of the present generation."""
         generation = self.generation
@@ -101,7 +110,7 @@ class Project:
         """The configured embedding model; its calls are recorded in `usage`, and go through `client` if given."""
         from rag_assets.models.embedder import Embedder
 
-        return Embedder(self.settings.models, usage, client)
+        return Embedder(self.settings.models, usage, client, limits=self._limits)
 
     def connector(self, source: str) -> Connector:
         """What lists and loads the documents of `source`. Raises `UnknownSourceError`."""
@@ -194,7 +203,7 @@ class Project:
         content = self._content_of(answering)
         snapshot = content.snapshot
         check_built_in(content.retrieval, RetrievalSettings.model_validate(snapshot.retrieval))
-        with Embedder(self._models_of(content), usage) as embedder:
+        with Embedder(self._models_of(content), usage, limits=self._limits) as embedder:
             yield Retriever(
                 table=self.store.open_at(snapshot.table, snapshot.version),
                 embedder=embedder,
@@ -242,7 +251,7 @@ class Project:
         sink = StepUsage(usage)
         with (
             self.retriever(content, usage=sink, groups=groups, everything=everything) as retriever,
-            ChatModel(self._models_of(content), sink) as chat,
+            ChatModel(self._models_of(content), sink, limits=self._limits) as chat,
         ):
             yield AnswerPipeline(
                 release=content.release_id,

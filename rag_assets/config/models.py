@@ -23,7 +23,9 @@ class ProviderSettings(Section):
     organization: str | None = Field(default=None, description="OpenAI organization that is billed.")
     timeout_seconds: float = Field(default=60.0, gt=0, description="Longest wait for one request.")
     max_retries: int = Field(default=4, ge=0, le=20, description="Tries after the first, with growing waits.")
-    max_concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
+    max_concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once, in one run.")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="Of all runs together; null: no limit.")
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="Of all runs together; null: no limit.")
 
     @field_validator("base_url")
     @classmethod

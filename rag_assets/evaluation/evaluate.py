@@ -138,7 +138,7 @@ def _asker(
             yield Asker(pipeline, queries, replayed, None, sources)
             return
         models = judge_models(judging, project.settings.models)
-        with ChatModel(models, usage) as chat:
+        with ChatModel(models, usage, limits=project.ledger) as chat:
             judges = partial(
                 ReplayedChat, chat, ledger=project.ledger, settings=models.chat, provider=providers[judging.provider]
             )

@@ -11,6 +11,7 @@ from rag_assets.ledger.evaluations import Completion, EvaluationItem, Evaluation
 from rag_assets.ledger.failures import Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
 from rag_assets.ledger.origins import DocumentVersion, Origins, StageRun
+from rag_assets.ledger.provider_limits import ProviderLimits
 from rag_assets.ledger.ratings import Rating, Ratings
 from rag_assets.ledger.releases import Release, Releases, ServingChange, release_content_hash
 from rag_assets.ledger.revocations import Denials, Denied, Revocations
@@ -57,6 +58,7 @@ class Ledger(
     Answers,
     Ratings,
     UsageRows,
+    ProviderLimits,
 ):
     """The face of the ledger: one group of queries per base class, all over one `Database`.
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from rag_assets.ledger.columns import AnyText, UtcDateTime, counter, metadata
 
 SCHEMA_VERSION = (
-    "0002"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
+    "0004"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
 )
 
 
@@ -288,4 +288,14 @@ watched_sources = Table(
     Column("launched_at", UtcDateTime, nullable=True),
     Column("verified_at", UtcDateTime, nullable=True),
     Column("paused_at", UtcDateTime, nullable=True),
+)
+
+# When each provider's next request may leave, in seconds since 1970; what the fields mean: `models.rate.RateState`.
+provider_limits = Table(
+    "provider_limits",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("requests_full_at", Float, nullable=False),
+    Column("tokens_full_at", Float, nullable=False),
+    Column("resume_at", Float, nullable=False),
 )

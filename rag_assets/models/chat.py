@@ -11,11 +11,14 @@ from rag_assets.config import ModelSettings
 from rag_assets.errors import ProviderUnavailableError
 from rag_assets.models import catalog
 from rag_assets.models.client import make_client, translate_errors
+from rag_assets.models.pacing import announced
 from rag_assets.models.tokenizers import load_tokenizer
 from rag_assets.models.usage import Usage, UsageSink
 
 if TYPE_CHECKING:
     import openai
+
+    from rag_assets.models.pacing import SharedLimits
 
 Message = Mapping[str, str]
 
@@ -51,6 +54,7 @@ class ChatModel:
     """The configured chat model. Thread safe; `close` it, or use it in a `with` statement.
 
     Every answered call is recorded in `usage`. A `client` that is given stays the caller's to close.
+    `limits` keeps the provider's turns for a client made here; see `make_client`.
     """
 
     def __init__(
@@ -60,13 +64,16 @@ class ChatModel:
         client: openai.OpenAI | None = None,
         *,
         environment: Mapping[str, str] | None = None,
+        limits: SharedLimits | None = None,
     ) -> None:
         self._settings = settings.chat
         self._prices = settings.prices
         self._provider = settings.all_providers()[settings.chat.provider]
         self._usage = usage
         self._owns_client = client is None
-        self._client = client or make_client(settings.chat.provider, self._provider, environment=environment)
+        self._client = client or make_client(
+            settings.chat.provider, self._provider, environment=environment, limits=limits
+        )
 
     @property
     def model(self) -> str:
@@ -76,13 +83,15 @@ class ChatModel:
     def complete(self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None) -> ChatResult:
         """Sends `messages` and waits for the answer. `extra` goes into the request's body. Raises a `ModelError`."""
         started = time.perf_counter()
-        with self._translated():
+        with self._translated(), announced(self._expected_tokens(messages)) as call:
             answer = self._client.chat.completions.with_raw_response.create(**self._request(messages, extra))
             completion = answer.parse()
         latency_ms = (time.perf_counter() - started) * 1000
         choices = getattr(completion, "choices", None)
         if not choices:
             raise self._no_answer()
+        if completion.usage and completion.usage.total_tokens:
+            call.settle(completion.usage.total_tokens)
         message = choices[0].message
         return self._result(
             messages,
@@ -109,6 +118,10 @@ class ChatModel:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _expected_tokens(self, messages: Sequence[Message]) -> int:
+        """Roughly what a provider counts before it answers: the prompt and the longest answer."""
+        return sum(len(message["content"]) for message in messages) // 4 + self._settings.max_output_tokens
 
     def _translated(self) -> Any:
         return translate_errors(self._settings.provider, self.model, secret=self._client.api_key)
@@ -143,7 +156,8 @@ class ChatModel:
         answer = None
         try:
             with self._translated():
-                answer = self._client.chat.completions.with_raw_response.create(**request)
+                with announced(self._expected_tokens(messages)) as call:
+                    answer = self._client.chat.completions.with_raw_response.create(**request)
                 for chunk in answer.parse():
                     answered_by, reported = chunk.model or self.model, chunk.usage or reported
                     for choice in chunk.choices[:1]:
@@ -173,6 +187,7 @@ class ChatModel:
                     requests=1 + answer.retries_taken,
                     request_id=answer.headers.get("x-request-id"),
                 )
+                call.settle(stream.result.input_tokens + stream.result.output_tokens)
 
     def _result(
         self,

@@ -2,16 +2,15 @@
 
 Retries are the client's own: 408, 409, 429, 5xx, timeouts and cut connections, `max_retries` times, waiting as long as
 `Retry-After` says (more than 0 and at most 120 seconds; a longer one fails at once) or with exponential backoff and
-jitter. Two things are added on the way through: a quota that is used up is final, and a wait that the provider asks of
-one request holds back all requests of that client, so that threads do not keep hammering a provider that is full.
+jitter. Added on the way through (`pacing.py`): a quota that is used up is final, requests keep within the limits of the
+provider's settings, and a wait that the provider asks of one request holds back all of them, in every process that
+shares the limits, so that nobody keeps hammering a provider that is full.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -24,9 +23,12 @@ from rag_assets.errors import (
     ModelError,
     ProviderUnavailableError,
     QuotaError,
+    RagAssetsError,
     RateLimitError,
     WeightsError,
 )
+from rag_assets.models.pacing import QUOTA_MARKS, TOO_LARGE_MARK, Pacing, SharedLimits
+from rag_assets.models.rate import RateLimits
 
 if TYPE_CHECKING:
     import httpx2
@@ -36,8 +38,6 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 EMBEDDED_BASE_URL = "http://embedded.invalid/v1"
 EMBEDDED_KEY = "embedded"
 NO_KEY = "none"
-MAX_RETRY_AFTER_SECONDS = 120.0
-_QUOTA_MARKS = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _SECRETS = re.compile(r"\b(sk|sess)-[A-Za-z0-9_*-]{6,}|(?i:bearer)\s+\S+")
 _MESSAGE_CHARACTERS = 300
 
@@ -58,9 +58,11 @@ def make_client(
     *,
     environment: Mapping[str, str] | None = None,
     observer: HttpObserver | None = None,
+    limits: SharedLimits | None = None,
 ) -> openai.OpenAI:
     """A client of provider `name`. Opens no connection yet; the caller closes it.
 
+    `limits` keeps the turns of all clients of the provider; without it, this client keeps its own.
     `observer` sees every HTTP request and response, retried ones included, before the client reads it. Raises
     `ConfigurationError` naming the environment variable when the key is missing or cannot be a key.
     """
@@ -74,6 +76,7 @@ def make_client(
         # No retries: this process does not become available by waiting.
         http_client = httpx2.Client(transport=EmbeddedTransport(), event_hooks=_hooks(observer))
         return openai.OpenAI(api_key=EMBEDDED_KEY, base_url=EMBEDDED_BASE_URL, max_retries=0, http_client=http_client)
+    pacing = Pacing(name, rate_limits(settings), limits)
     key = _read_key(name, settings, os.environ if environment is None else environment)
     return openai.OpenAI(
         api_key=key,
@@ -81,8 +84,13 @@ def make_client(
         base_url=settings.base_url or OPENAI_BASE_URL,
         timeout=settings.timeout_seconds,
         max_retries=settings.max_retries,
-        http_client=openai.DefaultHttpxClient(event_hooks=_hooks(_Pacing(), observer)),
+        http_client=openai.DefaultHttpxClient(event_hooks=_hooks(pacing, observer)),
     )
+
+
+def rate_limits(settings: ProviderSettings) -> RateLimits:
+    """What the settings of a provider allow in a minute."""
+    return RateLimits(settings.requests_per_minute, settings.tokens_per_minute)
 
 
 def _hooks(*observers: HttpObserver | None) -> dict[str, list[Callable[..., None]]]:
@@ -111,42 +119,6 @@ def _read_key(name: str, settings: ProviderSettings, environment: Mapping[str, s
     return key
 
 
-class _Pacing:
-    """Hooks around each HTTP request of one client. Thread safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._resume_at = 0.0
-
-    def before_request(self, request: httpx2.Request) -> None:
-        """Waits out what the provider asked of an earlier request."""
-        while (wait := self._resume_at - time.monotonic()) > 0:
-            time.sleep(wait)
-
-    def after_response(self, response: httpx2.Response) -> None:
-        """Notes a `Retry-After`, and tells the client not to retry when the quota is used up."""
-        if response.status_code != 429:
-            return
-        response.read()
-        if any(mark in response.text for mark in _QUOTA_MARKS):
-            response.headers["x-should-retry"] = "false"  # the client's own switch; OpenAI's servers send it too
-            return
-        seconds = _retry_after_seconds(response.headers)
-        if 0 < seconds <= MAX_RETRY_AFTER_SECONDS:
-            with self._lock:
-                self._resume_at = max(self._resume_at, time.monotonic() + seconds)
-
-
-def _retry_after_seconds(headers: Mapping[str, str]) -> float:
-    """The wait asked for in seconds; 0 when there is none or it is a date, which the client alone understands."""
-    try:
-        if "retry-after-ms" in headers:
-            return float(headers["retry-after-ms"]) / 1000
-        return float(headers.get("retry-after", 0))
-    except ValueError:
-        return 0.0
-
-
 @contextmanager
 def translate_errors(provider: str, model: str, *, secret: str = "") -> Iterator[None]:
     """Turns the client's exceptions into this project's, one line each: provider, model, status, what to do.
@@ -168,6 +140,8 @@ def translate_errors(provider: str, model: str, *, secret: str = "") -> Iterator
             fix=f"Try again, or raise models.providers.{provider}.timeout_seconds.",
         ) from None
     except (openai.APIConnectionError, httpx2.HTTPError) as error:
+        if isinstance(error.__cause__, RagAssetsError):  # on this side of the wire: the ledger that keeps the limits
+            raise error.__cause__ from None
         cause = str(error.__cause__ or error) or type(error).__name__
         raise ProviderUnavailableError(
             f"{where}: the connection failed ({_clean(cause, secret).rstrip('.')}).",
@@ -197,6 +171,8 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, secret
             f"{detail}, the quota or credit is used up.",
             fix="Add credit or raise the limit at the provider; then run again.",
         )
+    if status == 429 and TOO_LARGE_MARK in said.lower():
+        return InvalidRequestError(because, fix="Lower models.embedding.batch_size or chunking.max_tokens.")
     if status == 429:
         return RateLimitError(
             f"{because} The retries are used up.",
@@ -210,7 +186,7 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, secret
 
 
 def _is_quota(error: openai.APIStatusError, said: str) -> bool:
-    return any(mark in (error.code or "", error.type or "") or mark in said for mark in _QUOTA_MARKS)
+    return any(mark in (error.code or "", error.type or "") or mark in said for mark in QUOTA_MARKS)
 
 
 def _clean(message: str, secret: str) -> str:

@@ -14,7 +14,7 @@ from rag_assets.config import ModelSettings
 from rag_assets.errors import InvalidRequestError, ModelError, QueryError
 from rag_assets.models import catalog
 from rag_assets.models.bounded import run_bounded
-from rag_assets.models.client import make_client
+from rag_assets.models.client import make_client, rate_limits
 from rag_assets.models.embedding_calls import EmbeddedBatch, EmbeddingCalls
 from rag_assets.models.embedding_space import EmbeddingSpace, embedding_space
 from rag_assets.models.tokenizers import load_tokenizer
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import openai
 
     from rag_assets.chunking.tokenizer import Tokenizer
+    from rag_assets.models.pacing import SharedLimits
 
 __all__ = ["EmbeddedBatch", "Embedder", "EmbeddingSpace"]
 
@@ -37,6 +38,7 @@ class Embedder:
 
     Its space, limits and tokenizer need no key; the client is made by the first call that needs one.
     Every answered request is recorded in `usage`. A `client` that is given stays the caller's to close.
+    `limits` keeps the provider's turns for a client made here; see `make_client`.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Embedder:
         client: openai.OpenAI | None = None,
         *,
         environment: Mapping[str, str] | None = None,
+        limits: SharedLimits | None = None,
     ) -> None:
         embedding = settings.embedding
         self.space = embedding_space(settings)
@@ -56,7 +59,9 @@ class Embedder:
         self._price = catalog.price_of(self._model.name, settings.prices, kind=self._provider.kind)
         self._owns_client = client is None
         self._client = client
-        self._make_client = partial(make_client, embedding.provider, self._provider, environment=environment)
+        self._make_client = partial(
+            make_client, embedding.provider, self._provider, environment=environment, limits=limits
+        )
         self._make_calls = partial(
             EmbeddingCalls,
             provider=embedding.provider,
@@ -147,7 +152,8 @@ class Embedder:
 
     def _plan(self, indices: Sequence[int], counts: Sequence[int]) -> Iterator[list[int]]:
         """Consecutive batches within the limits of inputs and of tokens per request."""
-        limit = self._model.max_request_tokens
+        limits = (self._model.max_request_tokens, rate_limits(self._provider).burst_tokens)
+        limit = min((limit for limit in limits if limit is not None), default=None)
         batch: list[int] = []
         tokens = 0
         for index in indices:

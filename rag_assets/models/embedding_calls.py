@@ -11,6 +11,7 @@ from rag_assets.config import Price
 from rag_assets.errors import InvalidVectorError, ModelError
 from rag_assets.models import catalog
 from rag_assets.models.client import translate_errors
+from rag_assets.models.pacing import announced
 from rag_assets.models.usage import Usage, UsageSink
 from rag_assets.models.vectors import MalformedAnswerError, Vectors, decode_embeddings, unit_rows
 
@@ -65,7 +66,8 @@ class EmbeddingCalls:
         the provider refuses the request, `InvalidVectorError` when the answer as a whole is of no use.
         """
         started = time.perf_counter()
-        with translate_errors(self._provider, self._model.name, secret=self._client.api_key):
+        translated = translate_errors(self._provider, self._model.name, secret=self._client.api_key)
+        with translated, announced(sum(counts)) as call:
             answer = self._client.embeddings.with_raw_response.create(**self._request(texts))
         latency_ms = (time.perf_counter() - started) * 1000
         try:
@@ -75,6 +77,8 @@ class EmbeddingCalls:
                 f"{self._where}: {error}.",
                 fix=f"Check models.providers.{self._provider}.base_url; it often ends in /v1.",
             ) from None
+        if reported_tokens is not None:
+            call.settle(reported_tokens)
         usage = self._record(reported_tokens, sum(counts), latency_ms, answer)
         vectors, broken = unit_rows(rows, self._model.dimension)
         failures = {

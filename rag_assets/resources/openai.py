@@ -11,7 +11,8 @@ counted on the HTTP layer (`models/metering.py`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Hashable
+from collections.abc import Generator, Hashable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from pydantic import Field, PrivateAttr
 from rag_assets.config import ModelSettings, ProviderSettings
 from rag_assets.config_file import load_settings
 from rag_assets.errors import ConfigurationError
+from rag_assets.ledger import Ledger
 from rag_assets.models.client import make_client
 from rag_assets.models.metering import HttpMeter
 from rag_assets.models.usage import UsageMeter, UsageTotal
@@ -73,11 +75,10 @@ class ProviderResource(OpenAIResource):
         asset = context if isinstance(context, dg.AssetExecutionContext) else None
         output = _output_name(asset, asset_key) if asset else None
         meter = self._meter_for(asset, output) if asset and output else UsageMeter()
-        client = self._make_client(meter)
         try:
-            yield client
+            with self._open_client(meter) as client:
+                yield client
         finally:
-            client.close()
             metadata = usage_metadata(meter)
             if asset and output:
                 asset.add_output_metadata(metadata, output_name=output)
@@ -91,21 +92,26 @@ class ProviderResource(OpenAIResource):
                 (context.run.run_id, context.op_execution_context.op_handle, output), UsageMeter()
             )
 
-    def _make_client(self, meter: UsageMeter) -> openai.Client:
-        name, settings, models = self._resolve()
-        environment = {_KEY: self.api_key} if settings.api_key_env == _KEY else None
-        client = make_client(
-            name,
-            settings,
-            environment=environment,
-            observer=HttpMeter(meter, provider=name, kind=settings.kind, prices=models.prices),
-        )
-        if self.project:
-            client.project = self.project
-        return client
+    @contextmanager
+    def _open_client(self, meter: UsageMeter) -> Iterator[openai.Client]:
+        """A client that keeps to the limits of its provider together with all runs that share the project's ledger."""
+        name, settings, models, ledger_url = self._resolve()
+        with ExitStack() as opened:
+            over_http = settings.kind == "openai"
+            limits = opened.enter_context(Ledger(ledger_url)) if ledger_url and over_http else None
+            client = make_client(
+                name,
+                settings,
+                environment={_KEY: self.api_key} if settings.api_key_env == _KEY else None,
+                observer=HttpMeter(meter, provider=name, kind=settings.kind, prices=models.prices),
+                limits=limits,
+            )
+            if self.project:
+                client.project = self.project
+            yield opened.enter_context(client)
 
-    def _resolve(self) -> tuple[str, ProviderSettings, ModelSettings]:
-        """The provider's name and settings, and the models' settings for their prices."""
+    def _resolve(self) -> tuple[str, ProviderSettings, ModelSettings, str | None]:
+        """The provider's name and settings, the models' settings for their prices, and the ledger's URL if any."""
         if self.api_key or self.base_url:
             settings = ProviderSettings(
                 base_url=self.base_url,
@@ -114,8 +120,9 @@ class ProviderResource(OpenAIResource):
                 timeout_seconds=self.timeout_seconds,
                 max_retries=self.max_retries,
             )
-            return self.provider or "openai", settings, ModelSettings()
-        models = load_settings(Path(self.config_file) if self.config_file else None).models
+            return self.provider or "openai", settings, ModelSettings(), None
+        configured = load_settings(Path(self.config_file) if self.config_file else None)
+        models = configured.models
         name = self.provider or models.embedding.provider
         known = models.all_providers()
         if name not in known:
@@ -123,7 +130,7 @@ class ProviderResource(OpenAIResource):
                 f"The resource names the provider {name!r}, which is not declared.",
                 fix=f"Add models.providers.{name}, or use one of: {', '.join(sorted(known))}.",
             )
-        return name, known[name], models
+        return name, known[name], models, configured.ledger_url
 
 
 def usage_metadata(meter: UsageMeter) -> dict[str, int | float]:
