@@ -6,7 +6,7 @@ and notebooks all hold a `Project` and nothing below it reads settings of its ow
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,8 +106,8 @@ class Project:
         generation = self.generation
         return self.store.vector_index(generation.id, generation.space.dimension, retrieval=self.settings.retrieval)
 
-    def embedder(self, usage: UsageSink | None = None, client: openai.OpenAI | None = None) -> Embedder:
-        """The configured embedding model; its calls are recorded in `usage`, and go through `client` if given."""
+    def embedder(self, usage: UsageSink | None = None, client: Callable[[], openai.OpenAI] | None = None) -> Embedder:
+        """The configured embedding model; its calls are recorded in `usage`, and go through what `client` gives."""
         from rag_assets.models.embedder import Embedder
 
         return Embedder(self.settings.models, usage, client, limits=self._limits)

@@ -1,6 +1,7 @@
 """The ingestion assets: one partition per source, from raw documents to rows of the vector index."""
 
 import time
+from contextlib import ExitStack
 
 import dagster as dg
 from pydantic import Field
@@ -167,7 +168,9 @@ def embeddings(
         meter = UsageMeter([sink])
         space = opened.generation.space
         table = opened.store.embeddings(space.name, space.dimension)
-        with models.get_client(context) as client, opened.embedder(meter, client) as embedder:
+        with ExitStack() as clients:
+            # Made when a text is to be embedded: where none is, `openai` is not even imported.
+            embedder = opened.embedder(meter, lambda: clients.enter_context(models.get_client(context)))
             result = sync_embeddings(
                 name,
                 chunks=chunk_table,

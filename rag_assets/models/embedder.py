@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -37,15 +37,15 @@ class Embedder:
     """The configured embedding model. Thread safe; `close` it, or use it in a `with` statement.
 
     Its space, limits and tokenizer need no key; the client is made by the first call that needs one.
-    Every answered request is recorded in `usage`. A `client` that is given stays the caller's to close.
-    `limits` keeps the provider's turns for a client made here; see `make_client`.
+    Every answered request is recorded in `usage`. A client that `client` gives at the first call is the caller's to
+    close. `limits` keeps the provider's turns for a client made here; see `make_client`.
     """
 
     def __init__(
         self,
         settings: ModelSettings,
         usage: UsageSink | None = None,
-        client: openai.OpenAI | None = None,
+        client: Callable[[], openai.OpenAI] | None = None,
         *,
         environment: Mapping[str, str] | None = None,
         limits: SharedLimits | None = None,
@@ -58,8 +58,8 @@ class Embedder:
         self._batch_size = embedding.batch_size
         self._price = catalog.price_of(self._model.name, settings.prices, kind=self._provider.kind)
         self._owns_client = client is None
-        self._client = client
-        self._make_client = partial(
+        self._client: openai.OpenAI | None = None
+        self._make_client = client or partial(
             make_client, embedding.provider, self._provider, environment=environment, limits=limits
         )
         self._make_calls = partial(
