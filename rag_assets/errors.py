@@ -13,6 +13,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     │   └── SourceHeldError         too much of a source vanished at once; a person must confirm
     ├── DocumentError               one document failed; the others go on
     │   ├── LoadError               it could not be read
+    │   │   └── UnfitDocumentError  it is no file that its source takes, whenever it is read
     │   ├── ParseError              it could not be understood
     │   └── ChunkError              it could not be cut within the token limit
     ├── ModelError
@@ -99,6 +100,10 @@ class DocumentError(RagAssetsError):
 
 class LoadError(DocumentError):
     """A document could not be read."""
+
+
+class UnfitDocumentError(LoadError):
+    """A document is no file that its source takes: too large, no regular file, or a link that leads elsewhere."""
 
 
 class ParseError(DocumentError):

@@ -1,4 +1,7 @@
-"""Stage 2: the chunks of a source. Only documents whose content or whose chunking changed are cut again."""
+"""Stage 2: the chunks of a source. Only documents whose content or whose chunking changed are cut again.
+
+One that could not be cut is not tried again either, as long as neither changes.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ from rag_assets.errors import ChunkError
 from rag_assets.fingerprints import chunk_id, data_version, fingerprint, sha256_hex
 from rag_assets.ingestion.difference import is_chunking_due
 from rag_assets.ingestion.generation import Generation
+from rag_assets.ingestion.quarantine import CHUNK, Quarantine, chunking_gate
 from rag_assets.ingestion.results import ChunksResult, Progress, no_progress
-from rag_assets.ledger import Ledger
+from rag_assets.ledger import Failure, Ledger
 from rag_assets.store import Table
 
 BATCH_DOCUMENTS = 256
@@ -32,6 +36,46 @@ class _Tally:
     kept: int = 0
     failed: int = 0
     commits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Cutter:
+    """Cuts documents for one generation; `quarantine` holds those that could not be cut."""
+
+    generation: Generation
+    tokenizer: Tokenizer
+    max_input_tokens: int
+    quarantine: Quarantine
+
+    def gate(self, row_hash: str) -> str:
+        return chunking_gate(row_hash, self.generation.chunking_id, self.max_input_tokens)
+
+    def is_due(self, key: str, row_hash: str, rows: Sequence[dict[str, Any]]) -> bool:
+        """Whether to cut the document: its `rows` are not of this version and generation, or it failed and is tried
+        again. One without chunks is looked at again: it is new or empty."""
+        differs = is_chunking_due(rows, row_hash, self.generation.chunking_id)
+        return self.quarantine.is_due(key, self.gate(row_hash), otherwise=differs)
+
+    def is_over(self, failure: Failure, row_hash: str | None, tried: set[str]) -> bool:
+        """Whether a failure of this stage ends: its document was cut, or is again what was cut before."""
+        if failure.stage != CHUNK or failure.dropped or row_hash is None:
+            return False
+        return failure.document_id in tried or failure.gate != self.gate(row_hash)
+
+    def cut(self, document: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """The chunk rows of a row of `raw_documents`; None, and recorded, when it cannot be cut."""
+        try:
+            cut = chunk_document(
+                document_from_row(document),
+                self.generation.chunking,
+                self.tokenizer,
+                max_input_tokens=self.max_input_tokens,
+            )
+        except ChunkError as error:
+            key = document["document_id"]
+            self.quarantine.fail(document["uri"], key, CHUNK, error, self.gate(document["row_hash"]))
+            return None
+        return chunk_rows(document, cut, self.generation)
 
 
 def sync_chunks(
@@ -50,24 +94,24 @@ def sync_chunks(
         documents = _versions(raw_documents)
         stored = _stored_by_document(chunks)
         previous_generations = {row["generation"] for rows in stored.values() for row in rows}
-        due = [
-            key
-            for key, row_hash in documents.items()
-            if is_chunking_due(stored.get(key, ()), row_hash, generation.chunking_id)
-        ]
+        cutter = _Cutter(generation, tokenizer, max_input_tokens, Quarantine(name, ledger, [CHUNK]))
+        due = [key for key, row_hash in documents.items() if cutter.is_due(key, row_hash, stored.get(key, ()))]
         tally = _Tally()
         done = 0
         for batch in _batches(due):
             texts = raw_documents.lookup(batch, columns=schemas.RAW_DOCUMENTS.names)
-            upserts, deletes = _difference(
-                texts.to_pylist(), stored, name, generation, tokenizer, max_input_tokens, ledger, tally
-            )
+            upserts, deletes = _difference(texts.to_pylist(), stored, cutter, tally)
             tally.commits += chunks.apply(pa.Table.from_pylist(upserts, schema=schemas.CHUNKS), deletes).commits
+            cutter.quarantine.flush()
             done += len(batch)
             progress("documents", done, len(due))
         gone = [row["chunk_id"] for key, rows in stored.items() if key not in documents for row in rows]
         tally.removed += len(gone)
         tally.commits += chunks.apply(None, gone).commits
+        tried = set(due)
+        tally.failed = cutter.quarantine.settle(
+            lambda failure: cutter.is_over(failure, documents.get(failure.document_id), tried)
+        )
         return _result(
             name,
             chunks,
@@ -99,29 +143,14 @@ def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _difference(
-    documents: Sequence[dict[str, Any]],
-    stored: dict[str, list[dict[str, Any]]],
-    name: str,
-    generation: Generation,
-    tokenizer: Tokenizer,
-    max_input_tokens: int,
-    ledger: Ledger,
-    tally: _Tally,
+    documents: Sequence[dict[str, Any]], stored: dict[str, list[dict[str, Any]]], cutter: _Cutter, tally: _Tally
 ) -> tuple[list[dict[str, Any]], list[str]]:
     upserts: list[dict[str, Any]] = []
     deletes: list[str] = []
-    sound: list[str] = []
     for row in documents:
-        try:
-            cut = chunk_document(
-                document_from_row(row), generation.chunking, tokenizer, max_input_tokens=max_input_tokens
-            )
-        except ChunkError as error:
-            tally.failed += 1
-            ledger.record_failure(name, row["uri"], row["document_id"], "chunk", str(error))
+        wanted = cutter.cut(row)
+        if wanted is None:
             continue
-        sound.append(row["uri"])
-        wanted = chunk_rows(row, cut, generation)
         have = {old["chunk_id"]: old["row_hash"] for old in stored.get(row["document_id"], ())}
         upserts += [new for new in wanted if have.get(new["chunk_id"]) != new["row_hash"]]
         ids = {new["chunk_id"] for new in wanted}
@@ -129,9 +158,6 @@ def _difference(
         deletes += gone
         tally.added += len(ids - have.keys())
         tally.removed += len(gone)
-    recorded = {failure.uri for failure in ledger.failures(name) if failure.stage == "chunk"}
-    if recorded & set(sound):
-        ledger.clear_failures(name, sorted(recorded & set(sound)))
     return upserts, deletes
 
 

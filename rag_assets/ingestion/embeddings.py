@@ -1,6 +1,7 @@
 """Stage 3: the vectors of a source's chunks, content-addressed: an equal input is embedded once, ever.
 
-Vectors are kept the moment they arrive, batch by batch, so that a run killed in the middle pays for nothing twice.
+Vectors are kept the moment they arrive, batch by batch, so that a run killed in the middle pays for nothing twice. An
+input that the model refused is remembered by space and hash too, and is not sent again before a person asks for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from rag_assets import schemas
-from rag_assets.fingerprints import data_version
+from rag_assets.fingerprints import data_version, fingerprint
+from rag_assets.ingestion.quarantine import EMBED, Quarantine
 from rag_assets.ingestion.results import EmbeddingsResult, Progress, no_progress
 from rag_assets.ledger import Ledger
 from rag_assets.models.embedder import EmbeddedBatch, Embedder
@@ -51,16 +53,20 @@ def sync_embeddings(
     """
     hashes = input_hashes(chunks)
     missing = hashes - _known(embeddings, hashes)
+    space = embedder.space.name
+    refused = {key: error for key, error in ledger.refused(space).items() if key in missing}
     tally = _Tally()
     before = meter.total
-    for window in _windows(chunks, missing):
-        _embed_window(window, embeddings, embedder, tally, lambda: progress("inputs", tally.embedded, len(missing)))
+    wanted = missing - refused.keys()
+    for window in _windows(chunks, wanted):
+        _embed_window(window, embeddings, embedder, tally, lambda: progress("inputs", tally.embedded, len(wanted)))
+        ledger.record_refused(space, {key: tally.failed[key] for key in window if key in tally.failed})
     after = meter.total
     unpriced = after.unpriced_calls > before.unpriced_calls
-    failed_documents = _settle_failures(name, chunks, tally.failed, ledger)
+    failed_documents = _settle_failures(name, chunks, space, refused, tally.failed, ledger)
     return EmbeddingsResult(
         data_version=embeddings_version(chunks, embeddings, embedder.space),
-        rows=len(hashes) - len(tally.failed),
+        rows=len(hashes) - len(refused) - len(tally.failed),
         embedded=tally.embedded,
         reused=len(hashes) - len(missing),
         failed_documents=failed_documents,
@@ -134,17 +140,20 @@ def _rows(keys: list[str], batch: EmbeddedBatch) -> pa.Table:
     )
 
 
-def _settle_failures(name: str, chunks: Table, failed: dict[str, str], ledger: Ledger) -> int:
-    """Records the documents of refused inputs, and clears those that embed again. Returns how many failed."""
-    recorded = {failure.uri for failure in ledger.failures(name) if failure.stage == "embed"}
-    failing: dict[str, tuple[str, str]] = {}
-    if failed:
+def _settle_failures(
+    name: str, chunks: Table, space: str, refused: dict[str, str], failed: dict[str, str], ledger: Ledger
+) -> int:
+    """Records the documents of inputs that were `refused` before or `failed` now, and clears those that embed again.
+    Returns how many stand failed."""
+    quarantine = Quarantine(name, ledger, [EMBED])
+    wrong = refused | failed
+    failing: dict[tuple[str, str], list[str]] = {}
+    if wrong:
         for row in chunks.rows(columns=["input_hash", "document_id", "uri"]).to_pylist():
-            if row["input_hash"] in failed:
-                failing[row["uri"]] = (row["document_id"], failed[row["input_hash"]])
-    for uri, (key, error) in failing.items():
-        ledger.record_failure(name, uri, key, "embed", error)
-    over = sorted(recorded - failing.keys())
-    if over:
-        ledger.clear_failures(name, over)
-    return len(failing)
+            if row["input_hash"] in wrong:
+                failing.setdefault((row["uri"], row["document_id"]), []).append(row["input_hash"])
+    for (uri, key), inputs in failing.items():
+        gate = f"{space}|{fingerprint(inputs=sorted(set(inputs)))}"
+        attempted = not failed.keys().isdisjoint(inputs)
+        quarantine.fail(uri, key, EMBED, wrong[min(inputs)], gate, attempted=attempted)
+    return quarantine.settle(lambda failure: failure.stage == EMBED and not failure.dropped)

@@ -1,7 +1,8 @@
 """Stage 1: the documents of a source, parsed, as rows.
 
 The cheap gate comes first: a document whose fingerprint (size, times, inode, ETag) and parser are those of its stored
-row is not opened. Then the content hash: a document that was touched but not changed only gets its new fingerprint.
+row is not opened, and neither is one that failed just as it is now. Then the content hash: a document that was touched
+but not changed only gets its new fingerprint.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from rag_assets.errors import DocumentError, ParseError, SourceHeldError
 from rag_assets.fingerprints import data_version, document_id, fingerprint
 from rag_assets.ingestion.difference import change_gate, is_document_due, same_reading, settings_salt, vanished
 from rag_assets.ingestion.origins import record_missing_origins, record_origins
+from rag_assets.ingestion.quarantine import READING, Quarantine, reading_gate
 from rag_assets.ingestion.results import Progress, RawDocumentsResult, no_progress
-from rag_assets.ledger import Ledger
+from rag_assets.ledger import Failure, Ledger
 from rag_assets.store import Table
 
 BATCH_DOCUMENTS = 256
@@ -39,7 +41,7 @@ class _Tally:
     failed: int = 0
     opened: int = 0
     commits: int = 0
-    loaded_uris: list[str] = field(default_factory=list)
+    loaded_uris: set[str] = field(default_factory=set)
 
 
 def sync_raw_documents(
@@ -64,26 +66,32 @@ def sync_raw_documents(
     Raises `SourceUnavailableError` when the source cannot be listed, and `SourceHeldError` when more of it vanished at
     once than `max_removed_fraction` allows and no person confirmed it; in both cases nothing is changed.
     """
+    tally = _Tally()
     with table.lock():
         listed = {item.uri: item for item in connector.list() if parser_for(item.uri) is not None}
         stored = _stored(table)
         removed = [row for uri, row in stored.items() if uri not in listed]
         _hold_when_too_much_vanished(name, source, removed, len(stored), ledger)
+        quarantine = Quarantine(name, ledger, READING)
+        loader = _Loader(name, source, connector, table, settings_salt(source), stored, tally, quarantine)
+        given_up = {uri for uri, item in listed.items() if loader.is_given_up(item)}
+        removed += [stored[uri] for uri in sorted(given_up & stored.keys())]
         ledger.deny_documents(
             name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
         )
-        tally = _Tally()
         tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
-        loader = _Loader(name, source, connector, table, ledger, settings_salt(source), stored, tally)
-        due = [item for item in listed.values() if verify_contents or loader.is_due(item)]
+        due = [item for uri, item in listed.items() if uri not in given_up and (verify_contents or loader.is_due(item))]
         for batch in loader.batches(due):
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
             record_origins(batch, ledger, run_id)
+            quarantine.flush()
             progress("documents", tally.opened, len(due))
         ledger.release_hold(name)
-        _settle_failures(name, ledger, tally, listed)
+        failed = quarantine.settle(lambda failure: loader.is_over(failure, listed.get(failure.uri)))
         record_missing_origins(name, table, ledger)
-        return _result(name, table, tally, removed=len(removed), listed=len(listed))
+        return _result(
+            name, table, tally, removed=len(removed), listed=len(listed), failed=failed, dropped=len(given_up)
+        )
 
 
 def _stored(table: Table) -> dict[str, dict[str, Any]]:
@@ -118,13 +126,43 @@ class _Loader:
     source: SourceSettings
     connector: Connector
     table: Table
-    ledger: Ledger
     salt: str
     stored: dict[str, dict[str, Any]]
     tally: _Tally
+    quarantine: Quarantine
 
     def is_due(self, item: Listed) -> bool:
+        """Whether to open the document: it is new or changed, or it failed and is tried again."""
+        differs = self._differs(item)
+        if item.uri not in self.quarantine:
+            return differs
+        return self.quarantine.is_due(self._id(item.uri), self._reading_gate(item), otherwise=differs)
+
+    def is_given_up(self, item: Listed) -> bool:
+        """Whether a person gave up the document as it is listed."""
+        if item.uri not in self.quarantine:
+            return False
+        return self.quarantine.is_given_up(self._id(item.uri), self._reading_gate(item))
+
+    def is_over(self, failure: Failure, item: Listed | None) -> bool:
+        """Whether a failure ends, after everything was loaded: of any stage when its document is gone from the source;
+        of this one when it was read, or is again what was read before."""
+        if item is None:
+            return True
+        if failure.uri in self.tally.loaded_uris:
+            return failure.dropped or failure.stage in READING
+        if failure.dropped or failure.stage not in READING:
+            return False
+        return not self._differs(item) and failure.gate != self._reading_gate(item)
+
+    def _differs(self, item: Listed) -> bool:
         return is_document_due(item, self.stored.get(item.uri), self.salt)
+
+    def _reading_gate(self, item: Listed) -> str:
+        return reading_gate(self._gate(item.fingerprint), parser_for(item.uri), self.source)
+
+    def _id(self, uri: str) -> str:
+        return document_id(self.name, uri)
 
     def batches(self, due: Sequence[Listed]) -> Iterator[list[dict[str, Any]]]:
         """Rows in bounded groups. A document that fails is recorded and left out."""
@@ -137,7 +175,7 @@ class _Loader:
             except DocumentError as error:
                 self.tally.failed += 1
                 stage = "parse" if isinstance(error, ParseError) else "load"
-                self.ledger.record_failure(self.name, item.uri, document_id(self.name, item.uri), stage, str(error))
+                self.quarantine.fail(item.uri, self._id(item.uri), stage, error, self._reading_gate(item))
                 continue
             self._count(item.uri, row)
             batch.append(row)
@@ -152,7 +190,7 @@ class _Loader:
         return change_gate(listed_fingerprint, self.salt)
 
     def _count(self, uri: str, row: dict[str, Any]) -> None:
-        self.tally.loaded_uris.append(uri)
+        self.tally.loaded_uris.add(uri)
         previous = self.stored.get(uri)
         if previous is None:
             self.tally.added += 1
@@ -217,19 +255,9 @@ def _row(
     }
 
 
-def _settle_failures(name: str, ledger: Ledger, tally: _Tally, listed: dict[str, Listed]) -> None:
-    """Failures end when the document loads again, and those of any stage when it is no longer there."""
-    loaded = set(tally.loaded_uris)
-    over = [
-        failure.uri
-        for failure in ledger.failures(name)
-        if failure.uri not in listed or (failure.uri in loaded and failure.stage in ("load", "parse"))
-    ]
-    if over:
-        ledger.clear_failures(name, over)
-
-
-def _result(name: str, table: Table, tally: _Tally, *, removed: int, listed: int) -> RawDocumentsResult:
+def _result(
+    name: str, table: Table, tally: _Tally, *, removed: int, listed: int, failed: int, dropped: int
+) -> RawDocumentsResult:
     columns = ["document_id", "row_hash", "characters"]
     rows = (table.rows(columns=columns) if table.exists() else schemas.RAW_DOCUMENTS.empty_table()).select(columns)
     characters = rows["characters"].to_pylist()
@@ -240,8 +268,10 @@ def _result(name: str, table: Table, tally: _Tally, *, removed: int, listed: int
         added=tally.added,
         changed=tally.changed,
         removed=removed,
-        unchanged=listed - tally.added - tally.changed - tally.failed,
-        failed=tally.failed,
+        unchanged=listed - tally.added - tally.changed - failed - dropped,
+        failed=failed,
+        retried=tally.failed,
+        dropped=dropped,
         empty=characters.count(0),
         opened=tally.opened,
         characters=sum(characters),

@@ -15,7 +15,11 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RawDocumentsResult:
-    """Documents by what happened to them. `commits` counts the table versions written."""
+    """Documents by what happened to them. `commits` counts the table versions written.
+
+    `failed` could not be read as they are now; of these `retried` were tried by this run, the others wait in
+    quarantine. `dropped` are listed and were given up by a person; they count as neither failed nor unchanged.
+    """
 
     data_version: str
     rows: int
@@ -24,6 +28,8 @@ class RawDocumentsResult:
     removed: int
     unchanged: int
     failed: int
+    retried: int
+    dropped: int
     empty: int
     opened: int
     characters: int
@@ -39,11 +45,13 @@ class RawDocumentsResult:
                 (self.added, "added"),
                 (self.changed, "changed"),
                 (self.removed, "removed"),
-                (self.failed, "failed"),
+                (self.retried, "failed"),
             )
             if count
         ]
-        return f"Documents: {', '.join(parts)}; {self.unchanged:,} unchanged." if parts else "No document changed."
+        said = f"Documents: {', '.join(parts)}; {self.unchanged:,} unchanged." if parts else "No document changed."
+        waiting = self.failed - self.retried
+        return f"{said} In quarantine: {waiting:,}, not tried again before they change." if waiting > 0 else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from rag_assets.ledger.answers import Answer, Answers, new_answer_id
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
-from rag_assets.ledger.failures import Failure, Failures
+from rag_assets.ledger.failures import FailedDocument, Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
 from rag_assets.ledger.origins import DocumentVersion, Origins, StageRun
 from rag_assets.ledger.provider_limits import ProviderLimits
 from rag_assets.ledger.ratings import Rating, Ratings
+from rag_assets.ledger.refusals import Refusals
 from rag_assets.ledger.releases import Release, Releases, ServingChange, release_content_hash
 from rag_assets.ledger.revocations import Denials, Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
@@ -28,6 +29,7 @@ __all__ = [
     "DocumentVersion",
     "EvaluationItem",
     "EvaluationRow",
+    "FailedDocument",
     "Failure",
     "Hold",
     "Ledger",
@@ -51,6 +53,7 @@ class Ledger(
     Verdicts,
     Evaluations,
     Failures,
+    Refusals,
     Revocations,
     Holds,
     Watches,

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from rag_assets.ledger.columns import AnyText, UtcDateTime, counter, metadata
 
 SCHEMA_VERSION = (
-    "0004"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
+    "0005"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
 )
 
 
@@ -106,6 +106,18 @@ failures = Table(
     Column("attempts", Integer, nullable=False),
     Column("first_seen", UtcDateTime, nullable=False),
     Column("last_seen", UtcDateTime, nullable=False),
+    Column("gate", AnyText, nullable=False, server_default=""),
+    Column("retry_after", UtcDateTime, nullable=True),
+    Column("state", String(16), nullable=False, server_default="failed"),
+)
+
+refused_inputs = Table(
+    "refused_inputs",
+    metadata,
+    Column("space", String(128), primary_key=True),
+    Column("input_hash", String(64), primary_key=True),
+    Column("error", AnyText, nullable=False),
+    Column("refused_at", UtcDateTime, nullable=False),
 )
 
 denied_documents = Table(

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from rag_assets.documents.connectors.selection import Selection
 from rag_assets.documents.model import Listed, Loaded
-from rag_assets.errors import LoadError, SourceUnavailableError
+from rag_assets.errors import LoadError, SourceUnavailableError, UnfitDocumentError
 from rag_assets.fingerprints import sha256_hex
 
 READ_ATTEMPTS = 4
@@ -108,12 +108,12 @@ class LocalFiles:
             path = Path(root, _to_path(uri))
         real = os.path.realpath(path)
         if not PurePosixPath(real).is_relative_to(root):
-            raise LoadError(
+            raise UnfitDocumentError(
                 f"{uri} is a link that leads outside its source.",
                 fix="Copy the file into the source, or exclude the link.",
             )
         if path.is_symlink() and not Path(real).exists():
-            raise LoadError(f"{uri} is a link that leads nowhere.", fix="Mend or remove the link.")
+            raise UnfitDocumentError(f"{uri} is a link that leads nowhere.", fix="Mend or remove the link.")
         return real
 
     def _read_unchanged(self, uri: str, path: str) -> Loaded | None:
@@ -123,7 +123,7 @@ class LocalFiles:
         with os.fdopen(handle, "rb") as file:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
-                raise LoadError(f"{uri} is not a regular file.", fix="Exclude it from the source.")
+                raise UnfitDocumentError(f"{uri} is not a regular file.", fix="Exclude it from the source.")
             if before.st_size > self._max_file_bytes:
                 raise too_large(uri, before.st_size, self._max_file_bytes)
             data = file.read(before.st_size + 1)
@@ -139,9 +139,9 @@ def fingerprint(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
-def too_large(uri: str, size_bytes: int, limit_bytes: int) -> LoadError:
+def too_large(uri: str, size_bytes: int, limit_bytes: int) -> UnfitDocumentError:
     """The error for a file over the source's limit."""
-    return LoadError(
+    return UnfitDocumentError(
         f"{uri} has {size_bytes:,} bytes, more than the {limit_bytes:,} that its source allows.",
         fix="Raise the source's max_file_bytes, or exclude the file.",
     )
