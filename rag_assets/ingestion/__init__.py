@@ -3,7 +3,8 @@
 Each stage declares the rows a source should have, compares them by key and hash with the rows it has, and writes only
 the difference: new rows first, then the removal of old ones. A stage that is killed leaves rows that the next run
 compares again, so it finishes the work and pays for nothing twice. A document that fails at any stage keeps its
-previous rows, is recorded in the ledger, and is tried again by the next run; the others go on.
+previous rows, is recorded in the ledger, and is tried again when something that decided it changes (see `quarantine`);
+the others go on.
 
     raw_documents ─► chunks ─► embeddings ─► vector_index
 

@@ -68,6 +68,6 @@ def vanished(source: SourceSettings, removed: Iterable[str], stored: int) -> Van
 def is_chunking_due(rows: Sequence[Mapping[str, Any]], document_hash: str, chunking_id: str) -> bool:
     """Whether a document must be cut. `rows`: its stored chunks, with `document_hash` and `generation`.
 
-    A document without chunks is looked at again: it is empty, new, or failed before.
+    A document without chunks is looked at again: it is empty or new. For one that failed `Quarantine.is_due` decides.
     """
     return not rows or any(row["document_hash"] != document_hash or row["generation"] != chunking_id for row in rows)

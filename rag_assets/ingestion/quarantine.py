@@ -59,8 +59,9 @@ class Quarantine:
         self._ledger = ledger
         self._stages = stages
         self._now = now or datetime.now(UTC)
-        self._found = {failure.document_id: failure for failure in ledger.quarantined(source)}
-        self._uris = {failure.uri for failure in self._found.values()}
+        self._failures = ledger.quarantined(source)
+        self._found = {failure.document_id: failure for failure in self._failures}
+        self._uris = {failure.uri for failure in self._failures}
         self._added: set[str] = set()
         self._unwritten: list[FailedDocument] = []
 
@@ -109,7 +110,7 @@ class Quarantine:
     def settle(self, is_over: Callable[[Failure], bool]) -> int:
         """Writes what is left and forgets what is over; returns how many documents stand failed at these stages."""
         self.flush()
-        over = {failure.uri for failure in self._found.values() if self._is_over(failure, is_over)}
+        over = {failure.uri for failure in self._failures if self._is_over(failure, is_over)}
         if over:
             self._ledger.clear_failures(self._source, over)
         return sum(failure.stage in self._stages for failure in self._ledger.failures(self._source))

@@ -127,14 +127,14 @@ class Failures(Database):
         """Makes these documents due at once, also those that were given up. Their attempts still count."""
         # Since it failed last, so that waits that grow start anew.
         changes = {"state": FAILED, "retry_after": table.c.last_seen}
-        self._change(source, [{"it": storable(uri)} for uri in uris], changes)
+        self._update_failures(source, [{"it": storable(uri)} for uri in uris], changes)
 
     def drop_failures(self, source: str, gates: Mapping[str, str]) -> None:
         """Gives up documents: `gates` is uri → what names the document as it is. It is due again when that changes."""
         rows = [{"it": storable(uri), "as_it_is": gate} for uri, gate in gates.items()]
-        self._change(source, rows, {"state": DROPPED, "retry_after": None, "gate": bindparam("as_it_is")})
+        self._update_failures(source, rows, {"state": DROPPED, "retry_after": None, "gate": bindparam("as_it_is")})
 
-    def _change(self, source: str, rows: list[dict[str, str]], values: Mapping[str, Any]) -> None:
+    def _update_failures(self, source: str, rows: list[dict[str, str]], values: Mapping[str, Any]) -> None:
         if rows:
             statement = update(table).where(table.c.source == source, table.c.uri == bindparam("it")).values(**values)
             with self.writing() as connection:

@@ -192,8 +192,12 @@ def test_one_bad_input_fails_its_document_alone(
         assert [(failure.uri, failure.stage, failure.attempts) for failure in failures] == [("flowers.md", "embed", 1)]
         assert {hit.uri for hit in project.search("iris", k=20)[1]} == {"limits.md", "bread.md"}
     assert stored(gateway) == (3, 3, 2)
-    monkeypatch.setattr(openai_server, fault, lambda text: False)
     before = openai_server.inputs()
+    assert all(run.succeeded for run in ingest(gateway).runs)
+    assert openai_server.inputs() == before  # what was refused is not sent again
+    monkeypatch.setattr(openai_server, fault, lambda text: False)
+    with gateway.open() as project:
+        project.ledger.forget_refused(project.ledger.refused(project.generation.space.name))
     ingest(gateway)
     assert len(openai_server.inputs()) - len(before) == 1
     assert any(MARK in text for text in found_texts(gateway, "iris"))

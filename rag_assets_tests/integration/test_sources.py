@@ -152,15 +152,16 @@ def test_documents_that_cannot_be_read_do_not_stop_the_others(house: SmallProjec
     house.write("kitchen/broken.pdf", GARBAGE_PDF)
     house.write("kitchen/broken.docx", GARBAGE_DOCX)
     house.write("kitchen/whisk.md", NOTES["whisk"].replace("drawer", "bucket"))
-    for attempt in (1, 2):
+    for opened in (3, 0):  # unchanged, those that failed are not opened again, and they still count
         outcome = ingest(house)
         assert [run.error for run in outcome.runs] == [None, None, None]
-        assert outcome.sources["kitchen"].materialized["raw_documents"]["documents_failed"] == 2
+        documents = outcome.sources["kitchen"].materialized["raw_documents"]
+        assert (documents["documents_failed"], documents["documents_opened"]) == (2, opened)
         with house.open() as project:
             failures = {failure.uri: failure for failure in project.ledger.failures("kitchen")}
         assert failures.keys() == {"broken.pdf", "broken.docx"}
         for uri, failure in failures.items():
-            assert (failure.stage, failure.attempts) == ("parse", attempt)
+            assert (failure.stage, failure.attempts) == ("parse", 1)
             assert uri in failure.error
             assert "\n" not in failure.error
     assert any("bucket" in text for text in found_texts(house, "whisk"))
@@ -172,7 +173,7 @@ def test_documents_that_cannot_be_read_do_not_stop_the_others(house: SmallProjec
     house.write("kitchen/broken.pdf", NOTES["fork"])  # still no PDF
     ingest(house)
     with house.open() as project:
-        assert [failure.uri for failure in project.ledger.failures()] == ["broken.pdf"]
+        assert [(failure.uri, failure.attempts) for failure in project.ledger.failures()] == [("broken.pdf", 2)]
 
 
 def test_an_edit_that_spoils_a_document_leaves_its_earlier_text_served(house: SmallProject) -> None:
