@@ -88,6 +88,7 @@ def prune(
             marked = set(ledger.mark_unpinned(snapshot.snapshot_id for snapshot in due))
             due = [snapshot for snapshot in due if snapshot.snapshot_id in marked]
             _unpin(tables, ledger)
+            _unpin_unknown(tables, ledger)
     without = {snapshot.tag for snapshot in due}
     denials = unneeded_denials(tables.values(), ledger, without=without)
     versions = unheld_versions(store, tables.values(), ledger, without=without)
@@ -147,3 +148,15 @@ def _unpin(tables: dict[str, IndexTable], ledger: Ledger) -> None:
         table = tables.get(snapshot.table)
         if snapshot.unpinned_at is not None and table is not None and snapshot.tag in table.pinned():
             table.unpin(snapshot.tag)
+
+
+def _unpin_unknown(tables: dict[str, IndexTable], ledger: Ledger) -> None:
+    """Removes the pins of snapshots that the ledger never got to know: their run died between the two.
+
+    The next snapshot of the same rows takes such a pin over; where the rows changed since, nobody would ever name it.
+    The caller holds the locks under which a pin is set and recorded, so none is on its way.
+    """
+    known = {snapshot.tag for snapshot in ledger.snapshots()}
+    for table in tables.values():
+        for tag in table.pinned().keys() - known:
+            table.unpin(tag)

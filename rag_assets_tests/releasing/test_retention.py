@@ -85,6 +85,17 @@ def test_content_that_was_pruned_can_be_released_anew(four_times: Released, brew
     assert found_texts(project, "green tea") == ["# Tea\n\nGreen tea is brewed at sixty degrees."]
 
 
+def test_a_pin_that_the_ledger_never_got_to_know_goes(four_times: Released) -> None:
+    project, releases = four_times
+    with project.open() as opened:
+        opened.index.pin(1, "0" * 32)  # as a run leaves it that dies before it records the snapshot
+        assert prune(opened.store, opened.ledger, keep=9, keep_days=9, dry_run=True).pruned == ()
+        assert "0" * 32 in opened.index.pinned()
+        assert prune(opened.store, opened.ledger, keep=9, keep_days=9).pruned == ()
+        assert "0" * 32 not in opened.index.pinned()
+    assert kept(project) == releases
+
+
 def test_a_prune_that_died_is_finished_by_the_next(four_times: Released) -> None:
     project, (first, _, _, fourth) = four_times
     with project.open() as opened:
