@@ -20,6 +20,7 @@ from rag_assets.evaluation.question_table import questions_version
 from rag_assets.evaluation.report import ReportPaths, write_index, write_report
 from rag_assets.evaluation.restricted import restricted
 from rag_assets.evaluation.stored import load_evaluation
+from rag_assets.failpoints import failpoint
 from rag_assets.fingerprints import fingerprint
 from rag_assets.ledger import EvaluationRow
 from rag_assets.releasing import QUALITY, GateVerdict, ReleaseContent, subject_of_quality
@@ -104,6 +105,7 @@ def review(
         )
         project.ledger.set_report(row.evaluation_id, row.evaluation_id)
         write_index(reports_folder(project), project.ledger.evaluations())
+        failpoint("evaluation.between_stored_and_verdict")
     if record_verdict:  # last: whoever may release by this verdict can read its report
         said = {
             "reason": verdict.reason,

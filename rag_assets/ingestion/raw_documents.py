@@ -21,6 +21,7 @@ from rag_assets.documents.connectors import Connector
 from rag_assets.documents.model import Document, Listed
 from rag_assets.documents.parsing import parse, parser_for
 from rag_assets.errors import DocumentError, ParseError, SourceHeldError
+from rag_assets.failpoints import failpoint
 from rag_assets.fingerprints import data_version, document_id, fingerprint
 from rag_assets.ingestion.difference import change_gate, is_document_due, same_reading, settings_salt, vanished
 from rag_assets.ingestion.origins import record_missing_origins, record_origins
@@ -79,10 +80,13 @@ def sync_raw_documents(
         ledger.deny_documents(
             name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
         )
+        if removed:
+            failpoint("raw_documents.between_denied_and_removed")
         tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
         due = [item for uri, item in listed.items() if uri not in given_up and (verify_contents or loader.is_due(item))]
         for batch in loader.batches(due):
             tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
+            failpoint("raw_documents.between_written_and_origins")
             record_origins(batch, ledger, run_id)
             quarantine.flush()
             progress("documents", tally.opened, len(due))

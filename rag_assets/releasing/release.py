@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag_assets.errors import GateError, NoReleaseError
+from rag_assets.failpoints import failpoint
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Release, Snapshot
 from rag_assets.releasing.content import ReleaseContent
@@ -62,10 +63,12 @@ def make_release(
     compared_with = _quality_compared_with(ledger, content, quality)
     before = ledger.release(content.release_id)
     release = content.create(ledger)
+    failpoint("release.between_recorded_and_serving")
     retracted = release.release_id in _rolled_back_from(ledger)
     flipped = not retracted and ledger.serve(
         release.release_id, reason="every gate passed", by=served_by, after=[compared_with]
     )
+    failpoint("release.between_serving_and_revocations")
     allowed_again = 0 if retracted else _end_revocations(store, ledger, snapshot, sources)
     end_unneeded_revocations(store, ledger)
     return ReleaseResult(

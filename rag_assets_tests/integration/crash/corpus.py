@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SOURCES = ("atlas", "bulletin")
 DOCUMENTS = 8
 """Of each source at first. Edits keep it between this and twice as many, so that no source is ever held."""
 ANCHOR = "the lighthouse keeper writes down the tide"
@@ -29,8 +30,9 @@ class Corpus:
 
     root: Path
     rng: random.Random
-    sources: tuple[str, ...] = ("atlas", "bulletin")
+    sources: tuple[str, ...] = SOURCES
     texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    _gone: dict[str, str] = field(default_factory=dict)
 
     @property
     def config_file(self) -> Path:
@@ -59,11 +61,12 @@ class Corpus:
         self.config_file.write_text(configuration, "utf-8")
 
     def edit(self) -> None:
-        """In every source: one document more or less, and two changed, one of them in a single paragraph."""
+        """In every source one document goes, comes or comes back, and two change, one of them in one paragraph."""
         for source in self.sources:
             pages = sorted(uri for uri in self.texts[source] if uri.startswith("page-"))
             if len(pages) < DOCUMENTS or (len(pages) < 2 * DOCUMENTS and self.rng.random() < 0.5):
-                self._write(source, f"page-{self.rng.randrange(10**9)}.md", self._document())
+                uri, text = self._gone.popitem() if self._gone else (f"page-{self.rng.randrange(10**9)}.md", "")
+                self._write(source, uri, text or self._document())
             else:
                 self._remove(source, pages.pop(self.rng.randrange(len(pages))))
             rewritten, mended = self.rng.sample(pages, 2)
@@ -89,5 +92,5 @@ class Corpus:
         path.write_text(text, "utf-8")
 
     def _remove(self, source: str, uri: str) -> None:
-        del self.texts[source][uri]
+        self._gone[uri] = self.texts[source].pop(uri)
         (self.root / source / uri).unlink()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rag_assets.project import Project
-from rag_assets_tests.integration.crash.corpus import Corpus
+from rag_assets_tests.integration.crash.corpus import SOURCES, Corpus
 from rag_assets_tests.integration.crash.invariants import assert_ledger_agrees, assert_whole, lance_versions
 from rag_assets_tests.integration.crash.purchases import Purchases
 from rag_assets_tests.integration.crash.serving import Serving, serving_now
@@ -103,9 +103,9 @@ def indexed(config_file: Path) -> dict[str, Any]:
 
 @contextmanager
 def drill(folder: Path, seed: int, *sources: str) -> Iterator[Drill]:
-    """A project in `folder`, of two sources if none are named, that has been ingested and released once."""
+    """A project in `folder`, of `SOURCES` if none are named, that has been ingested and released once."""
     root = folder / "project"
-    corpus = Corpus(root, random.Random(seed), *([sources] if sources else []))
+    corpus = Corpus(root, random.Random(seed), sources or SOURCES)
     corpus.create(SETTINGS)
     with workers(root) as processes:
         purchases = Purchases(folder / REQUESTS, corpus.config_file)

@@ -46,6 +46,7 @@ BOUNDARIES = (
     Boundary("raw_documents.between_denied_and_removed"),
     Boundary("raw_documents.between_written_and_origins"),
     Boundary("release.between_recorded_and_serving"),
+    Boundary("release.between_serving_and_revocations", flips=True),
     Boundary("evaluation.between_stored_and_verdict"),
 )
 
