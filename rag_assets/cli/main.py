@@ -16,7 +16,20 @@ from typing import Annotated
 
 import typer
 
-from rag_assets.cli import answers, dev, doctor, evaluate, ingest, lineage, rate, releases, reset, sources, trigger
+from rag_assets.cli import (
+    answers,
+    dev,
+    doctor,
+    estimate,
+    evaluate,
+    ingest,
+    lineage,
+    rate,
+    releases,
+    reset,
+    sources,
+    trigger,
+)
 from rag_assets.cli.output import complain, print_json, report_error
 from rag_assets.errors import DISK_ERRORS, RagAssetsError
 
@@ -34,6 +47,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.add_typer(sources.app, name="sources")
+app.command("estimate")(estimate.estimate)
 app.command("ingest")(ingest.ingest)
 app.command("search")(answers.search)
 app.command("ask")(answers.ask)

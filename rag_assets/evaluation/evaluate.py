@@ -56,10 +56,10 @@ def evaluate(
     compared with a `baseline`, so that it may miss fewer), `ConfigurationError` and `StoreError`.
     """
     snapshot = content.snapshot
-    measured_id = _measured_id(project, content, sources)
+    measured = measured_id(project, content, sources)
     placement = place_questions(project.store.open_at(snapshot.table, snapshot.version), questions, sources)
     asked = [question for question in questions if question.question_id not in placement.orphaned]
-    stored = project.ledger.items(measured_id, [question.question_hash for question in asked])
+    stored = project.ledger.items(measured, [question.question_hash for question in asked])
     items = {
         question.question_hash: reused_item(stored[question.question_hash], question, placement)
         for question in asked
@@ -74,7 +74,7 @@ def evaluate(
                 project,
                 asker,
                 list(to_ask.values()),
-                measured_id=measured_id,
+                measured_id=measured,
                 placement=placement,
                 workers=_workers(project, content),
                 watch=watch,
@@ -86,8 +86,8 @@ def evaluate(
     samples = project.settings.evaluation.bootstrap_samples
     version = questions_version(questions)
     return Evaluation(
-        evaluation_id=fingerprint(measured=measured_id, questions=version),
-        measured_id=measured_id,
+        evaluation_id=fingerprint(measured=measured, questions=version),
+        measured_id=measured,
         release_id=content.release_id,
         snapshot_id=snapshot.snapshot_id,
         questions_version=version,
@@ -100,17 +100,19 @@ def evaluate(
     )
 
 
-def _measured_id(project: Project, content: ReleaseContent, sources: Sequence[str] | None) -> str:
+def measured_id(project: Project, content: ReleaseContent, sources: Sequence[str] | None = None) -> str:
+    """What results are kept under in the ledger: what answers, how that is measured, and where it searches."""
     judge = project.settings.evaluation.judge
     return fingerprint(
         evaluator=EVALUATOR,
         content=content.content_hash,
-        judge={"model": judge.model_dump(mode="json"), "prompt": _judge_prompt(project)} if judge else None,
+        judge={"model": judge.model_dump(mode="json"), "prompt": judge_prompt(project)} if judge else None,
         sources=sorted(set(sources)) if sources is not None else None,
     )
 
 
-def _judge_prompt(project: Project) -> str:
+def judge_prompt(project: Project) -> str:
+    """The template that a judge is asked with."""
     folder = project.settings.prompts_dir
     return load_judge_prompt(project.settings.resolve(folder) if folder else None)
 
@@ -142,7 +144,7 @@ def _asker(
             judges = partial(
                 ReplayedChat, chat, ledger=project.ledger, settings=models.chat, provider=providers[judging.provider]
             )
-            yield Asker(pipeline, queries, replayed, Judge(_judge_prompt(project), judges), sources)
+            yield Asker(pipeline, queries, replayed, Judge(judge_prompt(project), judges), sources)
 
 
 def _measure(

@@ -32,7 +32,7 @@ class ReplayedChat:
         self._chat = chat
         self._ledger = ledger
         self._settings = settings
-        self._server = {"kind": provider.kind, "base_url": provider.base_url}
+        self._server = server_of(provider)
         self._replays = settings.temperature == 0 and provider.kind != "embedded"
         self.replayed_ms = 0.0
         self.asked = False
@@ -73,7 +73,7 @@ class RememberedQueries:
         self._embedder = embedder
         self._ledger = ledger
         self._space = space
-        self._server = {"kind": provider.kind, "base_url": provider.base_url}
+        self._server = server_of(provider)
         self._keeps = provider.kind != "embedded"
         self._vectors: dict[str, Vectors] = {}
         self._replayed_ms: dict[str, float] = {}
@@ -95,7 +95,7 @@ class RememberedQueries:
             return self._replayed_ms.get(text, 0.0)
 
     def _kept(self, text: str) -> Vectors:
-        key = fingerprint(server=self._server, embedding_space=self._space, query=text)
+        key = query_key(self._server, self._space, text)
         known = self._ledger.completion(key)
         if known is not None:
             with self._lock:
@@ -106,6 +106,16 @@ class RememberedQueries:
         latency_ms = (time.perf_counter() - started) * 1_000
         self._ledger.record_completion(_query_vector(key, self._space, vector, latency_ms))
         return vector
+
+
+def server_of(provider: ProviderSettings) -> dict[str, Any]:
+    """What tells servers apart that offer a model of one name."""
+    return {"kind": provider.kind, "base_url": provider.base_url}
+
+
+def query_key(server: Mapping[str, Any], space: str, text: str) -> str:
+    """What the vector of a question is kept under, in the ledger."""
+    return fingerprint(server=dict(server), embedding_space=space, query=text)
 
 
 def _query_vector(key: str, space: str, vector: Vectors, latency_ms: float) -> Completion:

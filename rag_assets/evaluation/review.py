@@ -173,14 +173,22 @@ def _baselines(
 
     None where `content` serves already: nothing would change by releasing it.
     """
+    wanted = wanted_baselines(project, content, questions, settings)
+    return measure_baselines(project, wanted, questions, sources=sources, usage=usage) if wanted else ([], {})
+
+
+def wanted_baselines(
+    project: Project, content: ReleaseContent, questions: Sequence[GoldenQuestion], settings: EvaluationSettings
+) -> dict[str, tuple[str, int]]:
+    """Name → the id of a release that `content` is compared with, and how many releases it was chosen from."""
     serving = project.ledger.serving()
     if serving is None or serving.release_id == content.release_id or not questions:
-        return [], {}
+        return {}
     wanted = {SERVING: (serving.release_id, 1)}
     best, chosen_from = _best_past(project, settings.primary_metric, questions_version(questions))
     if best is not None and best not in (serving.release_id, content.release_id):
         wanted[BEST] = (best, chosen_from)
-    return measure_baselines(project, wanted, questions, sources=sources, usage=usage)
+    return wanted
 
 
 def _best_past(project: Project, metric: str, questions: str) -> tuple[str | None, int]:

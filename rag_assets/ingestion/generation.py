@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rag_assets.config import ChunkingSettings
 from rag_assets.fingerprints import fingerprint
@@ -43,3 +45,50 @@ class Generation:
             chunking=self.chunking.model_dump(mode="json"),
             document_prefix=self.space.document_prefix,
         )[:ID_LENGTH]
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Everything above as plain values, for the ledger and for `changed_parts`."""
+        return {
+            "parsers": self.parsers,
+            "chunker": self.chunker,
+            "tokenizer": self.tokenizer,
+            "chunking": self.chunking.model_dump(mode="json"),
+            "embedding_space": asdict(self.space),
+        }
+
+
+_NAMES = {"parsers": "parser", "chunker": "chunker", "tokenizer": "tokenizer"}
+_SPACE_NAMES = {"model": "embedding model", "normalized": "normalisation"}
+
+
+def changed_parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What is different between the `parts` of two generations, in words; parts that only one of them has are left out.
+
+    `["chunking.max_tokens 240 → 200"]`, `["parser markdown@1 → markdown@2"]`.
+    """
+    said = []
+    for key, name in _NAMES.items():
+        old, new = before.get(key), after.get(key)
+        if old is not None and new is not None and old != new:
+            gone, come = set(str(old).split(",")), set(str(new).split(","))
+            said.append(
+                f"{name} {', '.join(sorted(gone - come)) or 'none'} → {', '.join(sorted(come - gone)) or 'none'}"
+            )
+    said += _changed_values("chunking.", before.get("chunking"), after.get("chunking"), {})
+    said += _changed_values("embedding ", before.get("embedding_space"), after.get("embedding_space"), _SPACE_NAMES)
+    return said
+
+
+def _changed_values(prefix: str, before: Any, after: Any, names: Mapping[str, str]) -> list[str]:
+    if not before or not after:
+        return []
+    return [
+        f"{names.get(key) or prefix + key.replace('_prefix', ' prefix')} {_shown(before[key])} → {_shown(after[key])}"
+        for key in after
+        if key in before and before[key] != after[key]
+    ]
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, str) and not value.strip() else str(value)

@@ -211,12 +211,15 @@ class _Loader:
             ]
             return row | {"fingerprint": self._gate(loaded.fingerprint)}
         document = parse(loaded.data, item.uri, language=self.source.language)
-        return _row(self.name, self.source, item.uri, document, loaded.content_hash, self._gate(loaded.fingerprint))
+        return document_row(
+            self.name, self.source, item.uri, document, loaded.content_hash, self._gate(loaded.fingerprint)
+        )
 
 
-def _row(
+def document_row(
     name: str, source: SourceSettings, uri: str, document: Document, content_hash: str, change_gate: str
 ) -> dict[str, Any]:
+    """The row of a parsed document, with all columns of `schemas.RAW_DOCUMENTS`."""
     metadata = json.dumps(document.metadata, sort_keys=True, ensure_ascii=False)
     published = document.published_at.isoformat() if document.published_at else None
     row_hash = fingerprint(

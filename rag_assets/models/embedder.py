@@ -123,6 +123,10 @@ class Embedder:
         """Tokens the model reads for `text`, special tokens included, prefixes not."""
         return self.tokenizer.count(text) + self.tokenizer.special_tokens
 
+    def requests_for(self, counts: Sequence[int]) -> int:
+        """How many requests inputs with so many tokens each would take, if none has to be repeated or halved."""
+        return sum(1 for _ in self._plan(range(len(counts)), counts))
+
     def close(self) -> None:
         """Closes the connections of a client made here."""
         if self._owns_client and self._client is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rag_assets.config import RetrievalSettings
 from rag_assets.errors import NoReleaseError
@@ -113,7 +114,7 @@ def _pin(
     """The snapshot of these contents, and whether it is new. Pinned in the store before the ledger says that it is."""
     version = index.version()
     settings = retrieval.model_dump(mode="json")
-    identity = {"generation": generation.id, "sources": contents.versions, "retrieval": settings}
+    identity = snapshot_identity(generation, contents.versions, retrieval)
     snapshot_id = fingerprint(**identity)
     existing = ledger.snapshot(snapshot_id)
     pinned = existing is not None and index.pinned().get(existing.tag) == existing.version
@@ -139,13 +140,17 @@ def _pin(
             "documents": contents.documents,
             "dimension": generation.space.dimension,
             "space_fingerprint": generation.space.fingerprint,
-            "parsers": generation.parsers,
-            "chunker": generation.chunker,
-            "tokenizer": generation.tokenizer,
-            "chunking": generation.chunking.model_dump(mode="json"),
+            **generation.parts,
         },
     )
     return recorded, True
+
+
+def snapshot_identity(
+    generation: Generation, sources: Mapping[str, str], retrieval: RetrievalSettings
+) -> dict[str, Any]:
+    """What the id of a snapshot is the fingerprint of; `sources`: name → data version of its rows in the index."""
+    return {"generation": generation.id, "sources": dict(sources), "retrieval": retrieval.model_dump(mode="json")}
 
 
 def _documents(raw_documents: Table) -> frozenset[str]:

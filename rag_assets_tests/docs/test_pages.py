@@ -25,6 +25,7 @@ IN_THE_EXAMPLES = [
     "docs/how-to/change-the-model.md",
     "docs/how-to/read-the-report.md",
     "docs/how-to/roll-back.md",
+    "docs/how-to/see-what-a-run-would-cost.md",
     "docs/how-to/use-from-a-notebook.md",
 ]
 

@@ -139,6 +139,12 @@ def fingerprint(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
+def size_in(listed_fingerprint: str) -> int | None:
+    """The size in bytes that a fingerprint of `fingerprint` begins with; None for one of another connector."""
+    size = listed_fingerprint.partition(":")[0]
+    return int(size) if ":" in listed_fingerprint and size.isdecimal() else None
+
+
 def too_large(uri: str, size_bytes: int, limit_bytes: int) -> UnfitDocumentError:
     """The error for a file over the source's limit."""
     return UnfitDocumentError(
