@@ -15,9 +15,9 @@ import hashlib
 import json
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
@@ -70,15 +70,22 @@ class Request:
 class OpenAIServer:
     """Listens on a free port of 127.0.0.1 from `__enter__` to `__exit__`.
 
-    `refuse` makes any request for embeddings with a matching text fail with status 400; `damage` gives matching texts a
-    vector of NaN. `reply` makes a chat model's answer from the request's body.
+    `refuse` makes any request for embeddings with a matching text fail with status 400, `too_large` with 413; `damage`
+    gives matching texts a vector of NaN, `poison` all texts of a request with a matching one. `reply` makes a chat
+    model's answer from the request's body. `weather` says what a request meets while the script is empty.
+
+    `paid` counts how often each text was answered with status 200 and a usable vector.
     """
 
     def __init__(self, *, dimension: int = 8) -> None:
         self.dimension = dimension
         self.requests: list[Request] = []
         self.refuse: Callable[[str], bool] = lambda text: False
+        self.too_large: Callable[[str], bool] = lambda text: False
         self.damage: Callable[[str], bool] = lambda text: False
+        self.poison: Callable[[str], bool] = lambda text: False
+        self.weather: Callable[[], Fault | Kind] = Fault
+        self.paid: Counter[str] = Counter()
         self.reply: Callable[[dict[str, Any]], str] = lambda body: "A scripted answer."
         self.models = {"text-embedding-3-small", "test-embedding", "gpt-4o-mini", "gpt-5.4-mini", "test-chat"}
         self.in_flight = 0
@@ -124,7 +131,13 @@ class OpenAIServer:
             self.requests.append(request)
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
-            return self._script.popleft() if self._script else Fault()
+            met = self._script.popleft() if self._script else self.weather()
+            return met if isinstance(met, Fault) else Fault(kind=met)
+
+    def answered(self, texts: list[str]) -> None:
+        """Notes texts whose usable vectors are sent now. Called by the handler."""
+        with self._lock:
+            self.paid.update(texts)
 
     def left(self) -> None:
         """Notes that a request was answered. Called by the handler."""
@@ -200,9 +213,16 @@ class _Handler(BaseHTTPRequestHandler):
             if not text or self.owner.refuse(text):
                 self._fail(400, f"'$.input[{position}]' is invalid.", "invalid_request_error")
                 return
+            if self.owner.too_large(text):
+                self._fail(413, "The request is too large.")
+                return
+        sound = fault.kind in ("ok", "no_usage", "number_lists")
+        if sound and any(self.owner.poison(text) for text in texts):
+            fault, sound = replace(fault, kind="nan_vectors"), False
+        damaged = [self.owner.damage(text) for text in texts]
         data = [
-            {"object": "embedding", "index": position, "embedding": self._vector(text, body, fault)}
-            for position, text in enumerate(texts)
+            {"object": "embedding", "index": position, "embedding": self._vector(text, body, fault, broken)}
+            for position, (text, broken) in enumerate(zip(texts, damaged, strict=True))
         ]
         if fault.kind == "missing_vector":
             data.pop()
@@ -211,11 +231,13 @@ class _Handler(BaseHTTPRequestHandler):
         answer: dict[str, Any] = {"object": "list", "model": body["model"], "data": data}
         if fault.kind != "no_usage":
             answer["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
+        if sound:
+            self.owner.answered([text for text, broken in zip(texts, damaged, strict=True) if not broken])
         self._send_json(answer, fault.headers)
 
-    def _vector(self, text: str, body: dict[str, Any], fault: Fault) -> Any:
+    def _vector(self, text: str, body: dict[str, Any], fault: Fault, damaged: bool) -> Any:
         vector = self.owner.vector(text)[: body.get("dimensions", self.owner.dimension)]
-        if fault.kind == "nan_vectors" or self.owner.damage(text):
+        if fault.kind == "nan_vectors" or damaged:
             vector = np.full_like(vector, np.nan)
         elif fault.kind == "zero_vectors":
             vector = np.zeros_like(vector)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from rag_assets.models.bounded import run_bounded
 from rag_assets.models.client import make_client, rate_limits
 from rag_assets.models.embedding_calls import EmbeddedBatch, EmbeddingCalls
 from rag_assets.models.embedding_space import EmbeddingSpace, embedding_space
+from rag_assets.models.isolation import PROBE, IsolatingRequest
 from rag_assets.models.tokenizers import load_tokenizer
 from rag_assets.models.usage import UsageSink
 from rag_assets.models.vectors import Vectors
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from rag_assets.models.pacing import SharedLimits
 
 __all__ = ["EmbeddedBatch", "Embedder", "EmbeddingSpace"]
-
-PROBE = "test"
-"""What every embedding model accepts: a request for it that is refused is wrong in itself, whatever its texts are."""
 
 
 class Embedder:
@@ -87,8 +84,8 @@ class Embedder:
         """Embeds `texts`, yielding each request's vectors as they arrive, in any order.
 
         A text that cannot be embedded (blank, too long, refused by the provider, answered with a broken vector) is
-        reported in `failures` and does not stop the others: a refused request is halved until the text that spoils it
-        stands alone. Raises a `ModelError` when the provider itself is unusable, after everything that had arrived by
+        reported in `failures` and does not stop the others; how it is found, and how often it is sent, says
+        `isolation.py`. Raises a `ModelError` when the provider itself is unusable, after everything that had arrived by
         then was yielded.
         """
         texts = [self.space.document_prefix + text for text in texts]
@@ -174,37 +171,12 @@ class Embedder:
         self, indices: Sequence[int], texts: Sequence[str], counts: Sequence[int]
     ) -> tuple[list[EmbeddedBatch], ModelError | None]:
         """All that could be embedded of one planned batch, and the error that stopped it, if one did."""
-        batches: list[EmbeddedBatch] = []
+        request = IsolatingRequest(self._calls(), texts, counts, self.count_tokens(PROBE))
         try:
-            self._embed_isolating(indices, texts, counts, batches, probed=False)
+            request.send(indices)
         except ModelError as error:
-            return batches, error
-        return batches, None
-
-    def _embed_isolating(
-        self,
-        indices: Sequence[int],
-        texts: Sequence[str],
-        counts: Sequence[int],
-        batches: list[EmbeddedBatch],
-        *,
-        probed: bool,
-    ) -> None:
-        """Appends to `batches`; halves a refused request until each text that spoils it stands alone."""
-        try:
-            batches.append(self._calls().send(indices, [texts[i] for i in indices], [counts[i] for i in indices]))
-            return
-        except InvalidRequestError as refused:
-            error = refused
-        if not probed:
-            probe = self._calls().send([0], [PROBE], [self.count_tokens(PROBE)])
-            batches.append(replace(self._no_vectors([]), requests=probe.requests, cost_usd=probe.cost_usd))
-        if len(indices) == 1:
-            batches.append(self._no_vectors([(indices[0], error)]))
-            return
-        middle = len(indices) // 2
-        self._embed_isolating(indices[:middle], texts, counts, batches, probed=True)
-        self._embed_isolating(indices[middle:], texts, counts, batches, probed=True)
+            return request.batches, error
+        return request.batches, None
 
     def _no_vectors(self, failures: list[tuple[int, ModelError]]) -> EmbeddedBatch:
         return EmbeddedBatch([], np.empty((0, self._model.dimension), np.float32), [], failures)

@@ -19,7 +19,14 @@ BREAD = "# Bread\n\nRye bread needs a sourdough starter that is fed twice a day.
 FLOWERS = f"# Flowers\n\nThe iris is {MARK} and blooms in May.\n"
 
 
-def gateway_settings(server: OpenAIServer, *, max_retries: int = 2, timeout_seconds: float = 20) -> str:
+def gateway_settings(
+    server: OpenAIServer,
+    *,
+    max_retries: int = 2,
+    timeout_seconds: float = 20,
+    requests_per_minute: int | None = None,
+    batch_size: int = 64,
+) -> str:
     """The configuration of the models, as YAML."""
     return f"""\
 models:
@@ -29,9 +36,11 @@ models:
       api_key_env: {KEY_VARIABLE}
       max_retries: {max_retries}
       timeout_seconds: {timeout_seconds}
+      requests_per_minute: {requests_per_minute or "null"}
   embedding:
     provider: gateway
     model: text-embedding-3-small
+    batch_size: {batch_size}
   chat:
     provider: gateway
     model: gpt-4o-mini

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -197,15 +199,64 @@ def test_one_broken_vector_fails_its_text_alone(make, openai_server):
         ("zero_vectors", "the vector is zero"),
         ("null_vectors", "the vector is null"),
         ("wrong_dimension", "7 dimensions instead of 8"),
-        ("missing_vector", "4 texts were sent and 3 vectors came back"),
+        ("missing_vector", "1 texts were sent and 0 vectors came back"),
         ("html", "not in the OpenAI format"),
     ],
 )
-def test_an_answer_of_no_use_stops_everything(make, openai_server, fault, says):
-    openai_server.script(fault)
+def test_a_provider_that_answers_a_harmless_text_with_rubbish_stops_everything(make, openai_server, fault, says):
+    openai_server.script(*[fault] * 10)
     with pytest.raises(InvalidVectorError, match=says):
         list(make(provider={"max_concurrency": 1}).embed_documents(TEXTS))
-    assert len(openai_server.requests) == 1
+    assert [len(request.inputs) for request in openai_server.requests] == [4, 1]  # the batch and the probe
+
+
+RUBBISH = ["nan_vectors", "zero_vectors", "null_vectors", "wrong_dimension", "missing_vector", "html"]
+
+
+@pytest.mark.parametrize("fault", RUBBISH)
+def test_rubbish_that_passes_fails_no_text(make, openai_server, fault):
+    openai_server.script("ok", fault)
+    batches = list(make(provider={"max_concurrency": 1}).embed_documents(TEXTS))
+    assert sorted(_by_index(batches)) == list(range(20))
+    assert _failures(batches) == {}
+    assert [len(request.inputs) for request in openai_server.requests] == [4, 4, 1, 2, 2, 4, 4, 4]
+    assert openai_server.paid == Counter(TEXTS) + Counter(["test"])
+
+
+@pytest.mark.parametrize("fault", RUBBISH)
+def test_a_text_alone_is_sent_twice_before_it_fails(make, openai_server, fault):
+    openai_server.script(fault)
+    [(index, _)] = _by_index(make().embed_documents(["alone"])).items()
+    assert index == 0
+    assert openai_server.inputs() == ["alone", "test", "alone"]
+    openai_server.script(fault, "ok", fault)
+    [(index, error)] = _failures(make().embed_documents(["alone"])).items()
+    assert (index, type(error)) == (0, InvalidVectorError)
+    assert openai_server.inputs()[3:] == ["alone", "test", "alone"]
+
+
+@pytest.mark.parametrize("spoils", ["refuse", "too_large", "damage", "poison"])
+@pytest.mark.parametrize("bad", [{5}, {0, 1}, {3, 4, 11}, set(range(20))])
+def test_the_texts_that_spoil_requests_are_found_and_the_others_paid_once(make, openai_server, spoils, bad):
+    wrong = {TEXTS[index] for index in bad}
+    setattr(openai_server, spoils, lambda text: text in wrong)
+    batches = list(make(embedding={"batch_size": 8}).embed_documents(TEXTS))
+    assert set(_failures(batches)) == bad
+    assert sorted(_by_index(batches)) == sorted(set(range(20)) - bad)
+    sent = Counter(openai_server.inputs())
+    assert max(sent[text] for text in TEXTS) <= 2 + math.log2(8)
+    probes = sent.pop("test", 0)
+    assert probes <= 3
+    assert openai_server.paid == Counter(text for text in TEXTS if text not in wrong) + Counter({"test": probes})
+
+
+def test_a_vector_that_is_broken_once_is_asked_for_again_alone(make, openai_server):
+    broken = iter([True])
+    openai_server.damage = lambda text: text == TEXTS[7] and next(broken, False)
+    batches = list(make(provider={"max_concurrency": 1}).embed_documents(TEXTS))
+    assert _failures(batches) == {}
+    assert openai_server.requests[2].inputs == [TEXTS[7]]
+    assert openai_server.paid == Counter(TEXTS)
 
 
 @pytest.mark.parametrize("fault", ["nan_vectors", "zero_vectors", "null_vectors", "wrong_dimension"])
