@@ -144,6 +144,11 @@ class Project:
         }
 
     @property
+    def spool_dir(self) -> Path:
+        """Where vectors are kept between their arrival and their table."""
+        return self.settings.data_path / "spool"
+
+    @property
     def source_names(self) -> tuple[str, ...]:
         """The configured sources, sorted."""
         return tuple(sorted(self.settings.sources))

@@ -178,6 +178,7 @@ def embeddings(
                 embedder=embedder,
                 meter=meter,
                 ledger=opened.ledger,
+                spool_dir=opened.spool_dir,
                 progress=log_progress(context),
             )
         judge_embeddings(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from rag_assets.assets.run_retention import delete_old_runs
+from rag_assets.ingestion.landing import take_over_all
 from rag_assets.releasing.retention import prune
 from rag_assets.resources.project import ProjectResource
 from rag_assets.store.maintenance import Compaction, TableState, compact_all
@@ -47,6 +48,7 @@ def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> 
     with project.open() as opened:
         releases = opened.settings.releases
         pruned = prune(opened.store, opened.ledger, keep=releases.keep, keep_days=releases.keep_days)
+        take_over_all(opened.spool_dir, opened.store, opened.ledger)
         opened.index.ensure_indices()
         compacted = compact_all(opened.store)
         completions = opened.ledger.forget_completions(now - timedelta(days=COMPLETIONS_DAYS))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OWN_NAMES = (
     "lancedb", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite.migration-lock", "locks",
-    "dagster", "reports",
+    "spool", "dagster", "reports",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ values; times are aware and in UTC. SQLite by default, PostgreSQL by URL.
 from __future__ import annotations
 
 from rag_assets.ledger.answers import Answer, Answers, new_answer_id
+from rag_assets.ledger.claims import Claimant, Claims
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
 from rag_assets.ledger.failures import FailedDocument, Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
@@ -23,6 +24,7 @@ from rag_assets.ledger.watches import Watch, Watches
 
 __all__ = [
     "Answer",
+    "Claimant",
     "Completion",
     "Denials",
     "Denied",
@@ -52,6 +54,7 @@ class Ledger(
     Releases,
     Verdicts,
     Evaluations,
+    Claims,
     Failures,
     Refusals,
     Revocations,

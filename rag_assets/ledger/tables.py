@@ -25,7 +25,7 @@ from sqlalchemy import (
 from rag_assets.ledger.columns import AnyText, UtcDateTime, counter, metadata
 
 SCHEMA_VERSION = (
-    "0005"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
+    "0006"  # the newest revision in migrations/versions; revisions are numbered, so text order is their order
 )
 
 
@@ -242,6 +242,19 @@ completions = Table(
     Column("latency_ms", Float, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
+)
+
+# Who is embedding which inputs now. `place` names where the lock of `owner` can be looked at.
+embedding_claims = Table(
+    "embedding_claims",
+    metadata,
+    Column("space", String(128), primary_key=True),
+    Column("input_hash", String(64), primary_key=True),
+    Column("owner", String(64), nullable=False),
+    Column("place", String(64), nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "owner"),
 )
 
 ratings = Table(

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from rag_assets.config import SourceSettings
 from rag_assets.errors import GateError
-from rag_assets.ingestion.embeddings import input_hashes
 from rag_assets.ingestion.results import ChunksResult
+from rag_assets.ingestion.stored_vectors import vectors_of
 from rag_assets.ingestion.vector_index import partial_documents, source_rows
 from rag_assets.ledger import Ledger
 from rag_assets.releasing.coverage import INDEXED, Coverage, subject_of_index
@@ -29,7 +29,6 @@ COMPLETENESS = "completeness"
 QUALITY = "quality"
 SNAPSHOT_GATES = (EMBEDDING_INTEGRITY, COMPLETENESS)
 LISTED_EXAMPLES = 10
-LOOKUP_KEYS = 4_096
 UNIT_NORM_TOLERANCE = 1e-3
 
 
@@ -173,13 +172,7 @@ def judge_embeddings(
     earlier = _earlier_pass(EMBEDDING_INTEGRITY, subject, ledger)
     if earlier is not None:
         return earlier
-    keys = sorted(input_hashes(chunks))
-    batches = (
-        batch
-        for start in range(0, len(keys), LOOKUP_KEYS)
-        for batch in embeddings.lookup(keys[start : start + LOOKUP_KEYS], columns=["input_hash", "vector"]).to_batches()
-    )
-    return _recorded(_integrity(subject, batches if embeddings.exists() else (), dimension), ledger)
+    return _recorded(_integrity(subject, vectors_of(chunks, embeddings), dimension), ledger)
 
 
 def _earlier_pass(gate: str, subject: str, ledger: Ledger) -> GateVerdict | None:

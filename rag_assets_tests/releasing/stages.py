@@ -42,7 +42,13 @@ def ingest(project: Project, *names: str) -> None:
                 ledger=ledger,
             )
             made = sync_embeddings(
-                name, chunks=chunks, embeddings=vectors, embedder=embedder, meter=meter, ledger=ledger
+                name,
+                chunks=chunks,
+                embeddings=vectors,
+                embedder=embedder,
+                meter=meter,
+                ledger=ledger,
+                spool_dir=project.spool_dir,
             )
         judge_embeddings(
             name,
