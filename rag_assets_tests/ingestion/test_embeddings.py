@@ -182,9 +182,12 @@ def test_the_inputs_of_a_run_that_fails_are_embedded_by_the_one_that_waits(
     while not openai_server.requests:
         first.join(0.01)
     waits = threading.Event()
-    second = threading.Thread(
-        target=lambda: stage.embed(progress=lambda what, done, total: "another" in what and waits.set())
-    )
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        if "another" in what:
+            waits.set()
+
+    second = threading.Thread(target=lambda: stage.embed(progress=on_progress))
     second.start()
     assert waits.wait(timeout=30)
     openai_server.released.set()

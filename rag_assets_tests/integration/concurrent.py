@@ -30,8 +30,10 @@ def ingest_rounds(folder: Path, source: str, rounds: int, barrier: Barrier, erro
     """What `rag-assets ingest --source SOURCE` does, once in each round, in one process."""
     try:
         with _open(folder) as instance:
+            from rag_assets.assets import sync_partitions
             from rag_assets.automation.runs import Jobs, refresh
             from rag_assets.definitions import defs
+            from rag_assets.project import Project
 
             jobs = Jobs(
                 ingest_source=defs.resolve_job_def("ingest_source"),
@@ -39,6 +41,8 @@ def ingest_rounds(folder: Path, source: str, rounds: int, barrier: Barrier, erro
             )
             for number in range(rounds):
                 barrier.wait(timeout=ROUND_SECONDS)
+                with Project.open() as project:
+                    sync_partitions(instance, project)
                 outcome = refresh(instance, jobs, [source])
                 for run in outcome.runs:
                     if not run.succeeded:
