@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HOME_VARIABLE = "DAGSTER_HOME"
 INSTANCE_FILE = "dagster.yaml"
+MADE = Path(".made")
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -29,14 +30,18 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance in `dagster_home`, made on first use with the project's `dagster.yaml`, else the shipped one."""
+    """The instance in `dagster_home`, made on first use with the project's `dagster.yaml`, else the shipped one.
+
+    One process makes it: Dagster's migrations fail where two run at once.
+    """
+    from filelock import FileLock
+
     home = dagster_home(settings)
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not (home / INSTANCE_FILE).exists():
-            own = settings.root / INSTANCE_FILE
-            shipped = (files("rag_assets.cli") / INSTANCE_FILE).read_text("utf-8")
-            (home / INSTANCE_FILE).write_text(own.read_text("utf-8") if own.is_file() else shipped, "utf-8")
+        if not (home / MADE).exists():
+            with FileLock(home / MADE.with_suffix(".lock")):
+                _make(home, settings)
     except OSError as error:
         raise ConfigurationError(
             f"{HOME_VARIABLE} {home} cannot be written: {error.strerror}.", fix="Choose another folder."
@@ -45,3 +50,16 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     import dagster as dg
 
     return dg.DagsterInstance.from_config(str(home))
+
+
+def _make(home: Path, settings: Settings) -> None:
+    if not (home / INSTANCE_FILE).exists():
+        own = settings.root / INSTANCE_FILE
+        shipped = (files("rag_assets.cli") / INSTANCE_FILE).read_text("utf-8")
+        (home / INSTANCE_FILE).write_text(own.read_text("utf-8") if own.is_file() else shipped, "utf-8")
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
+            assert storage is not None  # naming it has made it
+    (home / MADE).touch()

@@ -70,7 +70,13 @@ def run(project: SmallProject) -> Iterator[Ran]:
                 )
                 vectors = opened.store.embeddings(generation.space.name, generation.space.dimension)
                 made = sync_embeddings(
-                    name, chunks=chunks, embeddings=vectors, embedder=embedder, meter=meter, ledger=ledger
+                    name,
+                    chunks=chunks,
+                    embeddings=vectors,
+                    embedder=embedder,
+                    meter=meter,
+                    ledger=ledger,
+                    spool_dir=opened.spool_dir,
                 )
             yield documents, cut, made
 

@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rag_assets.ingestion.embeddings import input_hashes
+from rag_assets.ingestion.input_hashes import hexadecimal
+from rag_assets.ingestion.spool import read_records
 from rag_assets.project import Project
 
 IN_FLIGHT_REQUESTS = 2
@@ -51,13 +52,15 @@ class Purchases:
         assert not {key for key in self._inputs if bought[key] > 1 + self.lost[key]}
 
     def _look(self) -> set[str]:
-        """The inputs that have a vector now. Remembers all inputs of documents that there ever were."""
+        """The inputs that have a vector now, in its table or in the spool. Remembers all inputs that there ever were."""
         with Project.open(self.config_file) as project:
             for source in project.source_names:
-                self._inputs |= input_hashes(project.store.chunks(source))
+                self._inputs |= set(project.store.chunks(source).rows(["input_hash"])["input_hash"].to_pylist())
             space = project.generation.space
             vectors = project.store.embeddings(space.name, space.dimension)
-            return set(vectors.rows(["input_hash"])["input_hash"].to_pylist())
+            records = (one for file in project.spool_dir.rglob("*.spool") for one in read_records(file))
+            spooled = {key for one in records for key in hexadecimal(one.hashes)}
+            return spooled | set(vectors.rows(["input_hash"])["input_hash"].to_pylist())
 
     def _answered(self) -> list[list[str]]:
         """The inputs of every request for embeddings that was answered, questions' too."""
