@@ -52,7 +52,7 @@ class Purchases:
         assert not {key for key in self._inputs if bought[key] > 1 + self.lost[key]}
 
     def _look(self) -> set[str]:
-        """The inputs that have a vector now, in its table or in the spool. Remembers all inputs that there ever were."""
+        """The inputs that have a vector now, stored or in the spool. Remembers all inputs that there ever were."""
         with Project.open(self.config_file) as project:
             for source in project.source_names:
                 self._inputs |= set(project.store.chunks(source).rows(["input_hash"])["input_hash"].to_pylist())
