@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rag_assets.answering import Answer, AnswerPipeline, Observer, Retriever
     from rag_assets.documents.connectors import Connector
+    from rag_assets.documents.connectors.originals import Originals
     from rag_assets.ingestion import Generation
     from rag_assets.ledger import Denied, Ledger, Release, Snapshot
     from rag_assets.models.embedder import Embedder
@@ -112,11 +113,47 @@ class Project:
 
         return Embedder(self.settings.models, usage, client, limits=self._limits)
 
-    def connector(self, source: str) -> Connector:
-        """What lists and loads the documents of `source`. Raises `UnknownSourceError`."""
-        from rag_assets.documents.connectors import open_connector
+    def connector(self, source: str, *, fetch: bool = False, keep: bool = True) -> Connector:
+        """What lists and loads the documents of `source`. Raises `UnknownSourceError`.
 
-        return open_connector(self.settings.source(source), root=self.settings.root)
+        What a remote source gave is kept and read again from there, by another parser for one, while the source lists
+        the document unchanged. With `fetch` every document that is loaded is fetched; with `keep` False nothing is
+        added to what is kept.
+        """
+        from rag_assets.documents.connectors import is_remote, open_connector
+
+        settings = self.settings.source(source)
+        connector = open_connector(settings, root=self.settings.root)
+        if fetch or not (is_remote(settings) and self.settings.store.keep_originals):
+            return connector
+        from rag_assets.documents.connectors.originals import WithOriginals
+        from rag_assets.fingerprints import document_id
+        from rag_assets.ingestion.difference import listed_fingerprint
+
+        table = self.store.raw_documents(source)
+
+        def stored(uri: str) -> tuple[str, str] | None:
+            rows = table.lookup([document_id(source, uri)], ["fingerprint", "content_hash"]).to_pylist()
+            return (listed_fingerprint(rows[0]["fingerprint"]), rows[0]["content_hash"]) if rows else None
+
+        return WithOriginals(connector, self.originals, stored, keep=keep)
+
+    @property
+    def originals(self) -> Originals:
+        """The kept bytes of remote documents."""
+        from rag_assets.documents.connectors.originals import Originals
+
+        return Originals(self.settings.data_path / "originals")
+
+    def collect_originals(self) -> tuple[int, int]:
+        """Removes kept bytes that no stored document is any more; returns how many files and bytes those were."""
+        needed: set[str] = set()
+        if self.settings.store.keep_originals:
+            for name in self.store.sources():
+                if name in self.settings.sources:
+                    for batch in self.store.raw_documents(name).batches(columns=["content_hash"]):
+                        needed.update(batch.column(0).to_pylist())
+        return self.originals.collect(needed)
 
     def forget_source(self, name: str) -> None:
         """Denies a source that left the configuration at once, then drops its documents and chunks.

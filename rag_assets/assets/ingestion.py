@@ -74,7 +74,7 @@ def raw_documents(
         result = sync_raw_documents(
             name,
             source,
-            connector=opened.connector(name),
+            connector=opened.connector(name, fetch=config.verify_contents),
             table=table,
             ledger=opened.ledger,
             run_id=context.run.run_id,

@@ -7,6 +7,7 @@ import dagster as dg
 
 from rag_assets.assets.run_retention import delete_old_runs
 from rag_assets.ingestion.landing import take_over_all
+from rag_assets.releasing.generations import drop_unneeded
 from rag_assets.releasing.retention import prune
 from rag_assets.resources.project import ProjectResource
 from rag_assets.store.maintenance import Compaction, TableState, compact_all
@@ -18,9 +19,10 @@ COMPLETIONS_DAYS = 365
 
 DESCRIPTION = """Keeps the project quick and small, while it is in use.
 
-Lets go of releases that `releases.keep` and `releases.keep_days` do not ask for, merges the small files that writes
-leave, brings all rows into the indices, removes versions of tables that neither a release nor a reader needs, and
-deletes runs of Dagster older than `automation.keep_runs_days`, but the newest of each asset and source.
+Lets go of releases that `releases.keep` and `releases.keep_days` do not ask for, removes the index of a generation that
+nothing has needed for `releases.keep_generations_days`, merges the small files that writes leave, brings all rows into
+the indices, removes versions of tables that neither a release nor a reader needs, and deletes runs of Dagster older
+than `automation.keep_runs_days`, but the newest of each asset and source.
 
 Runs at `automation.maintenance_cron`, by default Sundays at 03:00 UTC. The schedule that this page shows as "every
 minute" only looks each minute whether that time has come.
@@ -49,6 +51,14 @@ def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> 
         releases = opened.settings.releases
         pruned = prune(opened.store, opened.ledger, keep=releases.keep, keep_days=releases.keep_days)
         take_over_all(opened.spool_dir, opened.store, opened.ledger)
+        dropped = drop_unneeded(
+            opened.store,
+            opened.ledger,
+            opened.generation,
+            keep_days=releases.keep_generations_days,
+            keep_embeddings_days=opened.settings.store.keep_embeddings_days,
+        )
+        originals, original_bytes = opened.collect_originals()
         opened.index.ensure_indices()
         compacted = compact_all(opened.store)
         completions = opened.ledger.forget_completions(now - timedelta(days=COMPLETIONS_DAYS))
@@ -68,6 +78,11 @@ def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> 
             "data_bytes_before": sum(state.data_bytes for state in before),
             "data_bytes": sum(state.data_bytes for state in after),
             "releases_pruned": len(pruned.pruned),
+            "tables_dropped": len(dropped.tables),
+            "bytes_dropped": dropped.bytes,
+            "dropped": ", ".join(dropped.tables) or "none",
+            "originals_removed": originals,
+            "originals_bytes_removed": original_bytes,
             "completions_forgotten": completions,
             "runs_deleted": runs,
             "by_table": dg.MetadataValue.md(_by_table(compacted)),

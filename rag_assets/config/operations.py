@@ -39,6 +39,12 @@ class StoreSettings(Section):
 
     uri: str | None = Field(default=None, description="A folder or object-store URL; default `<data_dir>/lancedb`.")
     lock_timeout_seconds: float = Field(default=600.0, ge=0, description="Longest wait for another writer.")
+    keep_originals: bool = Field(
+        default=True, description="Keep what remote sources gave, so that another parser needs no fetch."
+    )
+    keep_embeddings_days: int | None = Field(
+        default=None, ge=0, description="Days that vectors of a model that nothing needs stay; without it, for ever."
+    )
 
 
 class LedgerSettings(Section):

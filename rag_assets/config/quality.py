@@ -68,3 +68,8 @@ class ReleaseSettings(Section):
 
     keep: int = Field(default=10, ge=1, description="Newest releases kept, however old.")
     keep_days: int = Field(default=30, ge=0, description="Releases are kept for these days since they last served.")
+    keep_generations_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days that the index of a generation stays when no kept release needs it any more.",
+    )

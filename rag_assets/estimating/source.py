@@ -41,7 +41,7 @@ def estimate_source(project: Project, name: str, cutter: Cutter, limit: Limit, p
     raw_documents, chunks = project.store.raw_documents(name), project.store.chunks(name)
     stored = stored_rows(raw_documents)
     try:
-        connector = project.connector(name)
+        connector = project.connector(name, keep=False)
         listed = list(connector.list())
     except SourceError as error:  # the run would stop here, and everything would stay
         return _untouched(project, name, DocumentsPlan(settled=list(stored.values())), cutter, problem=str(error))

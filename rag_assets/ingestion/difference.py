@@ -25,6 +25,11 @@ def change_gate(listed_fingerprint: str, salt: str) -> str:
     return f"{listed_fingerprint}|{salt}"
 
 
+def listed_fingerprint(stored_fingerprint: str) -> str:
+    """What the source listed when a row with this `fingerprint` was stored: the inverse of `change_gate`."""
+    return stored_fingerprint.rpartition("|")[0]
+
+
 def is_document_due(item: Listed, stored: Mapping[str, Any] | None, salt: str) -> bool:
     """Whether a listed document must be opened. `stored`: its row's `fingerprint` and `parser`; None without a row."""
     if stored is None:

@@ -26,7 +26,7 @@ class Files:
 
     def _look(self, source: str, uri: str) -> FileTrace:
         try:
-            loaded = self._project.connector(source).load(uri)
+            loaded = self._project.connector(source, fetch=True).load(uri)
         except LoadError as error:
             gone = isinstance(error.__context__, FileNotFoundError)
             return FileTrace("gone", None) if gone else FileTrace("unknown", None, error.problem)

@@ -36,6 +36,11 @@ def open_connector(source: SourceSettings, *, root: Path) -> Connector:
 
     selection = Selection.of(source.include, source.exclude)
     path = source.path.removeprefix("file://")
-    if "://" in path:
+    if is_remote(source):
         return RemoteFiles(path, selection, max_file_bytes=source.max_file_bytes)
     return LocalFiles(root / Path(path).expanduser(), selection, max_file_bytes=source.max_file_bytes)
+
+
+def is_remote(source: SourceSettings) -> bool:
+    """Whether the documents of a source are behind a URL, and not in a folder of this machine."""
+    return "://" in source.path.removeprefix("file://")
