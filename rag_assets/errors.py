@@ -29,6 +29,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     │   ├── RunLockedError          another run has the source, or releases, and shows no sign of life
     │   └── WriteVerificationError  a write did not change the rows it should have
     ├── LedgerError
+    ├── RecordsError                Dagster's own records of its runs cannot be read or written
     ├── GateError                   a verdict is missing or negative for exactly these inputs
     ├── NoReleaseError              nothing is released yet, or not the release that was asked for
     ├── ServerError                 Dagster's server cannot be reached, or it answered with an error
@@ -164,6 +165,10 @@ class WriteVerificationError(StoreError):
 
 class LedgerError(RagAssetsError):
     """The ledger database cannot be used."""
+
+
+class RecordsError(RagAssetsError):
+    """Dagster's own records of its runs cannot be read or written."""
 
 
 class GateError(RagAssetsError):

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag_assets.cli.faults import storage_fault
 from rag_assets.config import Settings
 from rag_assets.errors import ConfigurationError
 
@@ -33,6 +34,8 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance in `dagster_home`, made on first use with the project's `dagster.yaml`, else the shipped one.
 
     One process makes it: Dagster's migrations fail where two run at once.
+
+    Raises `ConfigurationError` when that folder cannot be written, and `RecordsError` when Dagster cannot use it.
     """
     from filelock import FileLock
 
@@ -47,9 +50,7 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
             f"{HOME_VARIABLE} {home} cannot be written: {error.strerror}.", fix="Choose another folder."
         ) from None
     os.environ[HOME_VARIABLE] = str(home)
-    import dagster as dg
-
-    return dg.DagsterInstance.from_config(str(home))
+    return _opened(home)
 
 
 def _make(home: Path, settings: Settings) -> None:
@@ -57,9 +58,18 @@ def _make(home: Path, settings: Settings) -> None:
         own = settings.root / INSTANCE_FILE
         shipped = (files("rag_assets.cli") / INSTANCE_FILE).read_text("utf-8")
         (home / INSTANCE_FILE).write_text(own.read_text("utf-8") if own.is_file() else shipped, "utf-8")
-    import dagster as dg
-
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with _opened(home) as instance:
         for storage in (instance.run_storage, instance.event_log_storage, instance.schedule_storage):
             assert storage is not None  # naming it has made it
     (home / MADE).touch()
+
+
+def _opened(home: Path) -> dg.DagsterInstance:
+    import dagster as dg
+
+    try:
+        return dg.DagsterInstance.from_config(str(home))
+    except Exception as error:
+        if (fault := storage_fault(error)) is None:
+            raise
+        raise fault from None

@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, bu
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
@@ -116,7 +117,7 @@ def main() -> None:
         _drop_output()
         raise SystemExit(141) from None
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        if error.errno not in (*DISK_ERRORS, errno.EROFS):
             raise
         _drop_output()
         with suppress(OSError):  # stderr may go to the same disk
@@ -135,6 +136,16 @@ def _run() -> None:
         if say is not None and _wants_json():
             print_json({"error": {"type": "UsageError", "problem": say(), "fix": "Add --help to see how it is used."}})
         raise
+    except OSError:
+        raise  # `main` knows how to tell it, also where it was our own output that could not be written
+    except Exception as error:
+        from rag_assets.cli.faults import storage_fault
+
+        fault = storage_fault(error)
+        if fault is None:
+            raise
+        report_error(fault, as_json=_wants_json())
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         sys.stderr.write("Stopped. What was finished is kept; the next run goes on from there.\n")
         raise SystemExit(130) from None
