@@ -29,6 +29,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     │   ├── RunLockedError          another run has the source, or releases, and shows no sign of life
     │   └── WriteVerificationError  a write did not change the rows it should have
     ├── LedgerError
+    │   └── LedgerUnwritableError   its disk is full, read-only or failing; it may still be read
     ├── RecordsError                Dagster's own records of its runs cannot be read or written
     ├── GateError                   a verdict is missing or negative for exactly these inputs
     ├── NoReleaseError              nothing is released yet, or not the release that was asked for
@@ -165,6 +166,10 @@ class WriteVerificationError(StoreError):
 
 class LedgerError(RagAssetsError):
     """The ledger database cannot be used."""
+
+
+class LedgerUnwritableError(LedgerError):
+    """The ledger's disk takes no writes: it is full, read-only or failing. What it holds may still be read."""
 
 
 class RecordsError(RagAssetsError):

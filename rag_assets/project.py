@@ -319,7 +319,7 @@ class Project:
         `observers` are told of the steps `guard` and `retrieve`, under an id that names no answer.
         """
         from rag_assets.answering import StepUsage, check_question, observed
-        from rag_assets.ledger import new_answer_id
+        from rag_assets.ledger import OnRecord, new_answer_id
 
         search_id = new_answer_id()
         with observed(observers, "guard", search_id) as step:
@@ -328,7 +328,8 @@ class Project:
         release = self.release()
         for name in sources or ():
             self.settings.source(name)
-        with self.retriever(release, usage=StepUsage(self.ledger.usage_sink()), groups=groups) as retriever:
+        usage = StepUsage(OnRecord("search", self.ledger.usage_sink()))
+        with self.retriever(release, usage=usage, groups=groups) as retriever:
             with observed(observers, "retrieve", search_id) as step:
                 hits = retriever.retrieve(asked, k=k, sources=sources)
                 step.attributes["chunk_ids"] = [hit.chunk_id for hit in hits]
@@ -342,30 +343,31 @@ class Project:
         groups: Collection[str] = (),
         observers: Sequence[Observer] = (),
     ) -> Answer:
-        """An answer from the serving release, recorded in the ledger; see `retriever` for `groups`.
+        """An answer from the serving release; see `retriever` for `groups`. `observers` are told of every step.
 
-        `observers` are told of every step.
+        It is recorded in the ledger; where that takes no rows, a warning says so.
         """
-        from rag_assets.ledger import new_answer_id
+        from rag_assets.ledger import OnRecord, new_answer_id
 
         for name in sources or ():
             self.settings.source(name)
         answer_id = new_answer_id()
-        usage = self.ledger.usage_sink(answer_id=answer_id)
+        usage = OnRecord("answer", self.ledger.usage_sink(answer_id=answer_id))
         with self.pipeline(usage=usage, groups=groups, observers=observers) as pipeline:
             answer = pipeline.ask(question, answer_id=answer_id, sources=sources)
-        self.ledger.record_answer(
-            answer_id=answer.answer_id,
-            release_id=answer.release,
-            question=answer.question,
-            answer=answer.answer,
-            answerable=answer.answerable,
-            citations=answer.to_dict()["citations"],
-            model=answer.model,
-            usage=answer.usage,
-            cost_usd=answer.cost_usd,
-            latency_ms=answer.latency_ms,
-        )
+        with usage.where_possible():
+            self.ledger.record_answer(
+                answer_id=answer.answer_id,
+                release_id=answer.release,
+                question=answer.question,
+                answer=answer.answer,
+                answerable=answer.answerable,
+                citations=answer.to_dict()["citations"],
+                model=answer.model,
+                usage=answer.usage,
+                cost_usd=answer.cost_usd,
+                latency_ms=answer.latency_ms,
+            )
         return answer
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from rag_assets.ledger.claims import Claimant, Claims
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
 from rag_assets.ledger.failures import FailedDocument, Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
+from rag_assets.ledger.on_record import OnRecord
 from rag_assets.ledger.origins import DocumentVersion, Origins, StageRun
 from rag_assets.ledger.provider_limits import ProviderLimits
 from rag_assets.ledger.ratings import Rating, Ratings
@@ -36,6 +37,7 @@ __all__ = [
     "Hold",
     "Ledger",
     "LedgerUsageSink",
+    "OnRecord",
     "Rating",
     "Release",
     "ServingChange",

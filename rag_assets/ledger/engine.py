@@ -2,7 +2,8 @@
 
 SQLite runs in WAL mode with foreign keys on; a writer takes the write lock when its transaction begins, so that two
 writers wait for each other instead of failing half-way. `synchronous` stays FULL, SQLite's default: what was paid for
-survives a power cut. The URL may hold a password, which no message repeats.
+survives a power cut. Where its disk is full or read-only, SQLite can be read as it stands. The URL may hold a
+password, which no message repeats.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
-from rag_assets.errors import LedgerError, MissingDependencyError
+from rag_assets.errors import LedgerError, LedgerUnwritableError, MissingDependencyError
 from rag_assets.ledger.tables import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
 MIGRATION_TIMEOUT_SECONDS = 120
+UNWRITABLE = ("disk is full", "readonly database", "disk I/O error", "unable to open database file")
+"""What SQLite says when its disk is full, read-only or failing."""
 MIGRATION_LOCK_KEY = 0x7261675F  # any constant: names this ledger's migration among PostgreSQL's advisory locks
 
 
@@ -39,7 +43,10 @@ class Database:
         self._engine = _create_engine(self._url)
         self._writer = self._engine.execution_options(ledger_begin="BEGIN IMMEDIATE")
         try:
-            self._bring_up_to_date()
+            try:
+                self._bring_up_to_date()
+            except LedgerUnwritableError as error:
+                self._open_as_it_stands(error)
         except BaseException:
             self._engine.dispose()
             raise
@@ -104,6 +111,21 @@ class Database:
         if stored != SCHEMA_VERSION:
             self._refuse_newer(stored)
             self._migrate()
+
+    def _open_as_it_stands(self, refused: LedgerUnwritableError) -> None:
+        """Reads the file without the two files that SQLite makes beside it, which its disk does not take.
+
+        Only where no such file holds newer rows: what was revoked must not be answered from. Raises `refused`.
+        """
+        file = Path(self._url.database or "")
+        log = file.with_name(f"{file.name}-wal")
+        if not file.is_file() or (log.exists() and log.stat().st_size):
+            raise refused
+        self._engine.dispose()
+        self._engine = _engine_as_it_stands(file)
+        self._writer = self._engine.execution_options(ledger_begin="BEGIN IMMEDIATE")
+        if self._stored_version() != SCHEMA_VERSION:
+            raise refused
 
     def _make_folder(self) -> None:
         folder = Path(self._url.database or "").parent
@@ -188,7 +210,8 @@ class Database:
             if password := self._url.password:
                 said = said.replace(str(password), "***")
             # `from None`: the driver's own text may repeat the URL, and a run's event log keeps the whole chain.
-            raise LedgerError(f"The ledger {self.location} failed: {said}.", fix=self._advice(said)) from None
+            kind = LedgerUnwritableError if self._is_sqlite and said.endswith(UNWRITABLE) else LedgerError
+            raise kind(f"The ledger {self.location} failed: {said}.", fix=self._advice(said)) from None
 
     def _advice(self, said: str) -> str:
         if not self._is_sqlite:
@@ -230,6 +253,20 @@ def _create_engine(url: URL) -> Engine:
         raise MissingDependencyError(
             f"The ledger's URL needs the package {error.name}.", fix='Run: pip install "rag_assets[postgres]"'
         ) from None
+    event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _engine_as_it_stands(file: Path) -> Engine:
+    """An engine that reads a SQLite file which nobody writes, and refuses to write."""
+    import sqlite3
+    from urllib.parse import quote
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{quote(str(file))}?immutable=1", uri=True, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine

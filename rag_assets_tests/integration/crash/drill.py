@@ -102,12 +102,14 @@ def indexed(config_file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def drill(folder: Path, seed: int, *sources: str) -> Iterator[Drill]:
-    """A project in `folder`, of `SOURCES` if none are named, that has been ingested and released once."""
+def drill(
+    folder: Path, seed: int, sources: tuple[str, ...] = SOURCES, *, settings: str = "", **environment: str
+) -> Iterator[Drill]:
+    """A project in `folder` that has been ingested and released once. Its processes have `environment`."""
     root = folder / "project"
-    corpus = Corpus(root, random.Random(seed), sources or SOURCES)
-    corpus.create(SETTINGS)
-    with workers(root) as processes:
+    corpus = Corpus(root, random.Random(seed), sources)
+    corpus.create(SETTINGS + settings)
+    with workers(root, **environment) as processes:
         purchases = Purchases(folder / REQUESTS, corpus.config_file)
         one = Drill(corpus, processes, purchases, serving_now(corpus.config_file))
         one.finish()

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from rag_assets.cli.instance import dagster_home
 from rag_assets.fingerprints import sha256_hex
 from rag_assets.project import Project
 from rag_assets.store.locks import held_locks
@@ -109,8 +110,7 @@ def _assert_nothing_left(project: Project) -> None:
     locks = project.settings.data_path / "locks"
     assert held_locks(locks) == []
     assert list(locks.glob("*.pid")) == []
-    home = project.settings.data_path / "dagster"
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home(project.settings))) as instance:
         assert instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == []
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +77,11 @@ class Workers:
 
     folder: Path
     process: subprocess.Popen[str]
+    environment: Mapping[str, str]
 
     def elsewhere(self, folder: Path) -> Workers:
         """The same for another project."""
-        return Workers(folder, self.process)
+        return Workers(folder, self.process, {})
 
     def run(
         self,
@@ -91,7 +92,7 @@ class Workers:
     ) -> Ended:
         """One process from its start to its end, however that comes; see `zygote` for `kill_at`."""
         scratch = self.folder.parent
-        environment = {REQUEST_LOG: str(scratch / REQUESTS)}
+        environment = {**self.environment, REQUEST_LOG: str(scratch / REQUESTS)}
         order = {
             "arguments": arguments,
             "folder": str(self.folder),
@@ -131,7 +132,7 @@ def _steps(trace: Path) -> tuple[Step, ...]:
 
 
 @contextmanager
-def workers(folder: Path) -> Iterator[Workers]:
+def workers(folder: Path, **environment: str) -> Iterator[Workers]:
     """Keeps a zygote for the project in `folder`."""
     kept = {key: value for key, value in os.environ.items() if key not in (*FORGOTTEN, VARIABLE)}
     with subprocess.Popen(
@@ -140,4 +141,4 @@ def workers(folder: Path) -> Iterator[Workers]:
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        yield Workers(folder, process)
+        yield Workers(folder, process, environment)
