@@ -98,7 +98,7 @@ def test_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             assert_told(one.workers.run("maintenance"))
             assert_answers(one, on_record=False)
             listed = one.workers.run("releases", "list", "--json").json
-            assert one.serving.release_id in str(listed)
+            assert str(one.serving.release_id) in str(listed)
             looked = one.workers.run("doctor")
             assert looked.code == 1
             assert "FAIL" in looked.out
