@@ -51,6 +51,7 @@ def of_raw_documents(result: RawDocumentsResult, table: Table) -> Metadata:
         "documents_removed": result.removed,
         "documents_unchanged": result.unchanged,
         "documents_failed": result.failed,
+        "documents_given_up": result.dropped,
         "documents_empty": result.empty,
         "documents_opened": result.opened,
         "characters": result.characters,
@@ -127,7 +128,7 @@ def of_index_snapshot(result: SnapshotResult) -> Metadata:
         "rows_purged": result.purged_rows,
         "rows_unindexed": result.unindexed_rows,
         "new": result.new,
-        "source_versions": dg.MetadataValue.md(_markdown_table(["source", "data version"], result.sources.items())),
+        "source_versions": dg.MetadataValue.md(markdown_table(["source", "data version"], result.sources.items())),
         **{f"gate_{verdict.gate}": f"{_mark(verdict.passed)}: {verdict.reason}" for verdict in result.verdicts},
     }
 
@@ -212,10 +213,11 @@ def _preview(table: Table, columns: Sequence[str]) -> dg.MarkdownMetadataValue:
     if not table.exists():
         return dg.MetadataValue.md("No rows.")
     rows = table.head(PREVIEW_ROWS, columns=list(columns)).to_pylist()
-    return dg.MetadataValue.md(_markdown_table(columns, ([row[name] for name in columns] for row in rows)))
+    return dg.MetadataValue.md(markdown_table(columns, ([row[name] for name in columns] for row in rows)))
 
 
-def _markdown_table(header: Sequence[str], rows: Any) -> str:
+def markdown_table(header: Sequence[str], rows: Any) -> str:
+    """Rows of values as a table; what is in a cell cannot break out of it, and is cut where it is long."""
     lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
     lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows]
     return "\n".join(lines)

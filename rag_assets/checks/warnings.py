@@ -5,12 +5,15 @@ from collections import Counter
 import dagster as dg
 
 from rag_assets.assets import raw_documents, vector_index
+from rag_assets.assets.metadata import markdown_table
 from rag_assets.assets.previews import source_check
 from rag_assets.ingestion.watch import describe
-from rag_assets.ledger import Watch
+from rag_assets.ledger import Failure, Watch
 from rag_assets.resources.project import ProjectResource
 
 LISTED_EXAMPLES = 10
+LISTED_FAILURES = 50
+MINUTE = "%Y-%m-%d %H:%M"
 WARN = dg.AssetCheckSeverity.WARN
 
 
@@ -39,19 +42,38 @@ def watch_verdict(source: str, watch: Watch | None) -> dg.AssetCheckEvaluation:
 
 @source_check(raw_documents)
 def failed_documents(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
-    """Documents that could not be read, parsed, cut or embedded. Each keeps its previous rows and is tried again."""
+    """Documents in quarantine: they could not be read, parsed, cut or embedded. Each keeps its previous rows and is
+    tried again when it changes, or by `rag-assets quarantine retry`. Those that a person gave up are counted apart."""
     with project.open() as opened:
-        failures = opened.ledger.failures(context.partition_key)
+        quarantined = opened.ledger.quarantined(context.partition_key)
         limit = opened.settings.checks.failed_documents
+    failed = [failure for failure in quarantined if not failure.dropped]
+    given_up = len(quarantined) - len(failed)
     return dg.AssetCheckResult(
-        passed=len(failures) <= limit,
+        passed=len(failed) <= limit,
         severity=WARN,
-        description=f"{len(failures):,} documents failed (warns above {limit:,})",
+        description=f"{len(failed):,} documents failed (warns above {limit:,})"
+        + (f"; {given_up:,} given up" if given_up else ""),
         metadata={
-            "documents_failed": len(failures),
-            "examples": examples([f"{failure.uri}: {failure.error}" for failure in failures]),
+            "documents_failed": len(failed),
+            "documents_given_up": given_up,
+            "failed": _table_of(failed),
+            "given_up": _table_of([failure for failure in quarantined if failure.dropped]),
         },
     )
+
+
+def _table_of(failures: list[Failure]) -> dg.MarkdownMetadataValue:
+    """The first `LISTED_FAILURES` of them, and how many more there are."""
+    if not failures:
+        return dg.MetadataValue.md("none")
+    rows = [
+        [one.uri, one.stage, one.error, one.attempts, f"{one.first_seen:{MINUTE}}", f"{one.last_seen:{MINUTE}}"]
+        for one in failures[:LISTED_FAILURES]
+    ]
+    table = markdown_table(["document", "stage", "error", "attempts", "first seen (UTC)", "last seen (UTC)"], rows)
+    more = len(failures) - LISTED_FAILURES
+    return dg.MetadataValue.md(table + (f"\n\nAnd {more:,} more: `rag-assets quarantine list`" if more > 0 else ""))
 
 
 @source_check(raw_documents)

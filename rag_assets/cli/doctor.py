@@ -161,6 +161,20 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"hold of {hold.source}", False, hold.reason, fix)
 
 
+def _quarantine(settings: Settings) -> Iterator[Finding]:
+    from collections import Counter
+
+    from rag_assets.ledger import Ledger
+
+    with Ledger(settings.ledger_url) as ledger:
+        failed = Counter(failure.source for failure in ledger.failures())
+    limit = settings.checks.failed_documents
+    for source, count in sorted(failed.items()):
+        detail = f"{count:,} documents failed (warns above {limit:,})"
+        fix = f"See why: rag-assets quarantine list --source {source}"
+        yield Finding(f"quarantine of {source}", count <= limit, detail, fix)
+
+
 def _vanished(settings: Settings) -> Iterator[Finding]:
     from rag_assets.ingestion.vanished import describe_held, fix_of_held, held_sources
     from rag_assets.project import Project
@@ -199,6 +213,7 @@ LOOKS = (
     _provider_keys,
     _prompts,
     _ledger,
+    _quarantine,
     _vanished,
     look_at_automation,
     look_at_daemon,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -11,6 +12,7 @@ from rag_assets.cli.output import JsonOption, complain, print_json, progress_lin
 
 if TYPE_CHECKING:
     from rag_assets.automation.runs import RefreshOutcome, RunOutcome
+    from rag_assets.ledger import Failure
     from rag_assets.project import Project
 
 PARTLY_DONE = 3
@@ -35,27 +37,56 @@ def ingest(
 
     if source and all_sources:
         raise ConfigurationError("--source and --all were both given.", fix="Give one of them.")
-    start = time.perf_counter()
     with Project.open() as project:
         names = _names(project, source)
         if confirm_removals:
             _confirm(project, names)
-        with progress_line() as status:
-            agreed = confirm_removals and not source
-            outcome = _run(project, names, release, agreed, lambda label: status.info("%s …", label))
-        summary = _summary(project, outcome)
-        failed_documents = [failure for failure in project.ledger.failures() if failure.source in outcome.sources]
+        done = bring_up_to_date(project, names, release=release, confirmed=confirm_removals and not source)
     if as_json:
-        print_json(summary)
+        print_json(done.summary)
     else:
-        configured = bool(project.settings.evaluation.questions)
-        _print(summary, outcome, time.perf_counter() - start, configured=configured)
-    for run in outcome.runs:
-        if not run.succeeded:
-            complain(f"error: {run.label}: {run.error}")
-    for failure in failed_documents:
-        complain(f"failed: {failure.source}: {failure.error}")
-    _exit(outcome, bool(failed_documents))
+        done.print()
+    done.complain_and_exit()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingest did. `configured`: there are golden questions. `failed`: documents that stand failed."""
+
+    outcome: RefreshOutcome
+    summary: dict[str, Any]
+    failed: list[Failure]
+    seconds: float
+    configured: bool
+
+    def print(self) -> None:
+        """The results as text."""
+        _print(self.summary, self.outcome, self.seconds, configured=self.configured)
+
+    def complain_and_exit(self) -> None:
+        """Says on stderr what failed, and exits with a code other than 0 when anything did."""
+        for run in self.outcome.runs:
+            if not run.succeeded:
+                complain(f"error: {run.label}: {run.error}")
+        for failure in self.failed:
+            complain(f"failed: {failure.source}: {failure.error}")
+        _exit(self.outcome, bool(self.failed))
+
+
+def bring_up_to_date(
+    project: Project, names: tuple[str, ...], *, release: bool = True, confirmed: bool = False
+) -> Ingested:
+    """Ingests the sources `names` through Dagster, and releases the index."""
+    start = time.perf_counter()
+    with progress_line() as status:
+        outcome = _run(project, names, release, confirmed, lambda label: status.info("%s …", label))
+    return Ingested(
+        outcome=outcome,
+        summary=_summary(project, outcome),
+        failed=[failure for failure in project.ledger.failures() if failure.source in outcome.sources],
+        seconds=time.perf_counter() - start,
+        configured=bool(project.settings.evaluation.questions),
+    )
 
 
 def _names(project: Project, wanted: list[str] | None) -> tuple[str, ...]:

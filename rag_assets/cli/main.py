@@ -25,6 +25,7 @@ from rag_assets.cli import (
     evaluate,
     ingest,
     lineage,
+    quarantine,
     rate,
     releases,
     reset,
@@ -55,6 +56,7 @@ app.command("search")(answers.search)
 app.command("ask")(answers.ask)
 app.command("rate")(rate.rate)
 app.command("lineage")(lineage.lineage)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(releases.app, name="releases")
 app.add_typer(evaluate.app, name="eval")
 app.command("trigger")(trigger.trigger)

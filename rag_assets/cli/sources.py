@@ -32,9 +32,12 @@ def list_sources(as_json: JsonOption = False) -> None:
     for row in rows:
         held = "  HELD: " + row["held"] if row["held"] else ""
         failed = f", {row['failed']} failed" if row["failed"] else ""
+        failed += f", {row['given_up']} given up" if row["given_up"] else ""
         paused = "  PAUSED: " + row["paused"] if row["paused"] else ""
         counts = f"{row['documents']} documents, {row['chunks']} chunks{failed}"
         say(f"{row['source']}  {row['path']}  {counts}{held}{paused}")
+    if any(row["failed"] for row in rows):
+        say("What failed, and why: rag-assets quarantine list")
     if not rows:
         say("No source is configured. Run: rag-assets sources add NAME --path FOLDER")
 
@@ -160,13 +163,16 @@ def _row(project: Project, name: str) -> dict[str, Any]:
     documents, chunks = project.store.raw_documents(name), project.store.chunks(name)
     hold = project.ledger.hold_for(name)
     watch = project.ledger.watches().get(name)
+    failures = project.ledger.quarantined(name)
+    given_up = sum(failure.dropped for failure in failures)
     return {
         "source": name,
         "connector": source.connector,
         "path": source.path,
         "documents": documents.count() if documents.exists() else 0,
         "chunks": chunks.count() if chunks.exists() else 0,
-        "failed": len(project.ledger.failures(name)),
+        "failed": len(failures) - given_up,
+        "given_up": given_up,
         "held": hold.reason if hold else None,
         "paused": watch.error if watch and watch.paused_at else None,
     }

@@ -93,11 +93,14 @@ class Quarantine:
     ) -> None:
         """Adds a failure. What an earlier stage says of the document stands, for that has to be mended first.
 
-        Where nothing was `attempted`, a failure that is recorded with this gate stays as it is.
+        Where nothing was `attempted`, a failure that is recorded with this gate stays as it is, unless its time to be
+        tried again has come: a source must not be run for it again and again.
         """
         previous = self._found.get(document_id)
         self._added.add(document_id)
-        if self._stands(previous, stage) or (not attempted and previous is not None and previous.gate == gate):
+        if self._stands(previous, stage):
+            return
+        if not attempted and previous is not None and previous.gate == gate and previous.retry_after is None:
             return
         after = retry_after(previous, gate, error, self._now)
         self._unwritten.append(FailedDocument(uri, document_id, stage, str(error), gate, after, attempted))

@@ -69,7 +69,8 @@ def may_be_looked_at(watch: Watch | None, now: datetime) -> bool:
 def is_due(watch: Watch | None, listing: Listing, *, behind: bool = False) -> bool:
     """Whether the source should be ingested: it is new, it differs from what was launched, or that launch failed.
 
-    Or it is `behind`: no failure is known, and yet its index is older than its documents.
+    Or it is `behind`: no failure is known, and yet its index is older than its documents, or one of those that failed
+    is to be tried again.
     """
     if watch is None or watch.digest != listing.digest:
         return True

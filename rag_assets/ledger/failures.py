@@ -123,6 +123,16 @@ class Failures(Database):
         with self.reading() as connection:
             return [Failure(**row._mapping) for row in connection.execute(statement)]
 
+    def dropped_documents(self, source: str | None = None) -> frozenset[str]:
+        """The ids of the documents of one source, or of all, that a person gave up."""
+        return frozenset(failure.document_id for failure in self.quarantined(source) if failure.dropped)
+
+    def sources_to_retry(self, now: datetime) -> frozenset[str]:
+        """The sources that have a failed document whose time to be tried again has come."""
+        due = (table.c.state == FAILED) & (table.c.retry_after <= now)
+        with self.reading() as connection:
+            return frozenset(connection.execute(select(table.c.source).where(due).distinct()).scalars())
+
     def retry_failures(self, source: str, uris: Iterable[str]) -> None:
         """Makes these documents due at once, also those that were given up. Their attempts still count."""
         # Since it failed last, so that waits that grow start anew.

@@ -4,6 +4,7 @@ A snapshot pins the exact table version of one generation. The gates judge exact
 verdicts in the ledger; `make_release` reads them and refuses without them.
 """
 
+from rag_assets.releasing.answering import answering_documents
 from rag_assets.releasing.content import ReleaseContent
 from rag_assets.releasing.coverage import INDEXED, is_in_step, subject_of_index
 from rag_assets.releasing.gates import (
@@ -43,6 +44,7 @@ __all__ = [
     "ReleaseContent",
     "ReleaseResult",
     "SnapshotResult",
+    "answering_documents",
     "candidate",
     "content_named",
     "end_unneeded_revocations",

@@ -69,7 +69,10 @@ def compare(
     tally = _Tally()
     for name, version in chunk_versions.items():
         in_step = is_in_step(ledger, snapshot.table, name, version)
-        present = present_versions(store.raw_documents(name))
+        dropped = ledger.dropped_documents(name)  # a person gave them up: neither expected nor missed
+        present = {
+            key: version for key, version in present_versions(store.raw_documents(name)).items() if key not in dropped
+        }
         lagging = {key for key, version in present.items() if indexed.get(key) != version}
         refused = _refused(name, store, ledger, generation, lagging) if in_step else lagging
         tally.expected |= _chunks_of(store.chunks(name), present.keys() - refused, generation)

@@ -124,7 +124,8 @@ def _end_revocations(store: Store, ledger: Ledger, snapshot: Snapshot, sources: 
     if not denied.documents:
         return 0
     held = document_versions(store, snapshot)
-    sound = sorted(key for key in denied.documents if key in held and held[key] == present.get(key))
+    dropped = ledger.dropped_documents()
+    sound = sorted(key for key in denied.documents - dropped if key in held and held[key] == present.get(key))
     for key in sound:
         ledger.record_verdict(REVOKED_BEFORE, key, True, {})
     return ledger.allow(sound)

@@ -55,7 +55,12 @@ def test_at_the_threshold_a_check_is_silent_and_above_it_warns(kitchen: SmallPro
     assert (numbers["documents_empty"], numbers["empty_fraction"]) == (1, 0.125)
     assert (numbers["documents_duplicate"], numbers["duplicate_fraction"]) == (2, 0.25)
     assert numbers["documents_failed"] == 1
-    examples = {name: check.metadata["examples"].value for name, check in above.items() if check.metadata}
+    assert numbers["documents_given_up"] == 0
+    assert numbers["given_up"] == "none"
+    examples = {name: check.metadata["examples"].value for name, check in above.items() if "examples" in check.metadata}
     assert examples["empty_documents"] == "- `blank.md`"
     assert examples["duplicate_documents"] == "- `copy.md`\n- `whisk.md`"
-    assert examples["failed_documents"].startswith("- `broken.pdf: ")
+    header, _, row = numbers["failed"].splitlines()
+    assert header == "| document | stage | error | attempts | first seen (UTC) | last seen (UTC) |"
+    assert row.startswith("| broken.pdf | parse | broken.pdf ")
+    assert "| 1 | 20" in row  # an unchanged run is no attempt

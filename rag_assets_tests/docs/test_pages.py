@@ -23,6 +23,7 @@ IN_AN_EMPTY_FOLDER = ["docs/tutorial.md"]
 IN_THE_EXAMPLES = [
     "docs/how-to/add-a-source.md",
     "docs/how-to/change-the-model.md",
+    "docs/how-to/mend-failed-documents.md",
     "docs/how-to/read-the-report.md",
     "docs/how-to/roll-back.md",
     "docs/how-to/see-what-a-run-would-cost.md",

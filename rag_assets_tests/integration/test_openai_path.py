@@ -13,6 +13,7 @@ import pytest
 
 from rag_assets.automation.runs import RunOutcome
 from rag_assets.errors import AuthenticationError, ConfigurationError, NoReleaseError, ProviderUnavailableError
+from rag_assets.ingestion.decisions import retry
 from rag_assets.models.chat import ChatModel
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.gateway import (
@@ -193,11 +194,17 @@ def test_one_bad_input_fails_its_document_alone(
         assert {hit.uri for hit in project.search("iris", k=20)[1]} == {"limits.md", "bread.md"}
     assert stored(gateway) == (3, 3, 2)
     before = openai_server.inputs()
+    gateway.write("wiki/meadow.md", FLOWERS)
     assert all(run.succeeded for run in ingest(gateway).runs)
-    assert openai_server.inputs() == before  # what was refused is not sent again
+    assert openai_server.inputs() == before  # what was refused is not sent again, whoever has it
     monkeypatch.setattr(openai_server, fault, lambda text: False)
     with gateway.open() as project:
-        project.ledger.forget_refused(project.ledger.refused(project.generation.space.name))
+        failures = project.ledger.failures("wiki")
+        assert [(one.uri, one.stage, one.attempts) for one in failures] == [
+            ("flowers.md", "embed", 1),
+            ("meadow.md", "embed", 0),
+        ]
+        retry("wiki", failures[:1], store=project.store, ledger=project.ledger)
     ingest(gateway)
     assert len(openai_server.inputs()) - len(before) == 1
     assert any(MARK in text for text in found_texts(gateway, "iris"))

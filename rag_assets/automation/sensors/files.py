@@ -81,7 +81,9 @@ _next_look: dict[tuple[str, str], float] = {}
     description="Ingests a source when files in it are new, changed or gone, or when its settings changed. Looks at "
     "sizes and times only; every automation.verify_days it has every file read. A source that fails is tried again "
     "after a growing wait, and paused after automation.pause_after_failures failures until its files change or until "
-    "somebody runs: rag-assets sources resume NAME. Off with automation.watch_files, or watch: false of a source.",
+    "somebody runs: rag-assets sources resume NAME. A document that could not be read is tried again after a growing "
+    "wait too, or when somebody runs: rag-assets quarantine retry. Off with automation.watch_files, or watch: false of "
+    "a source.",
 )
 def watch_files(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
     return with_project(project, lambda opened: tick(opened, context.instance, context.cursor))
@@ -190,6 +192,7 @@ def _look_around(
     changed: dict[str, rules.Listing] = {}
     deadline = time.monotonic() + TICK_SECONDS
     days = project.settings.automation.verify_days
+    to_retry = project.ledger.sources_to_retry(datetime.now(UTC))
     order = [name for name in names if name >= cursor.first] + [name for name in names if name < cursor.first]
     cursor.first = ""
     for name in order:
@@ -205,7 +208,7 @@ def _look_around(
         found.looked += 1
         found.files += listing.files
         watch = watches.get(name)
-        behind = name not in cursor.awaited and behind_since(project, name) is not None
+        behind = name not in cursor.awaited and (name in to_retry or behind_since(project, name) is not None)
         if rules.is_due(watch, listing, behind=behind):
             changed[name] = listing
         elif not found.launches and rules.is_due_for_verification(watch, datetime.now(UTC), days=days):
