@@ -42,15 +42,17 @@ class Drill:
     def config_file(self) -> Path:
         return self.corpus.config_file
 
-    def kill(self, *arguments: str, flips: bool = False, **how: Any) -> Ended:
+    def kill(self, *arguments: str, flips: bool = False, may_end: bool = False, **how: Any) -> Ended:
         """A process that must die by SIGKILL, as `how` says; then what serves must answer as before.
 
-        With `flips` it may have died after its release began to serve; then that one must be whole.
+        With `flips` it may have died after its release began to serve; then that one must be whole. With `may_end` it
+        may have come to its end before.
         """
         ended = self.workers.run(*(arguments or ("ingest", "--json")), **how)
-        assert ended.was_killed, f"nothing ended it: {how}\n{ended.said}"
-        self.killed[ended.where] += 1
-        self.unsettled += 1
+        assert ended.was_killed or (may_end and ended.code == 0), f"nothing ended it: {how}\n{ended.said}"
+        if ended.was_killed:
+            self.killed[ended.where] += 1
+            self.unsettled += 1
         self.assert_intact(flips=flips)
         return ended
 
@@ -64,19 +66,22 @@ class Drill:
             assert_ledger_agrees(project, pinned_alone=self.unsettled)
         self.lost += self.purchases.assert_received_kept()
 
-    def finish(self) -> None:
+    def finish(self) -> Ended:
         """A run to its end, after which everything must be as if nothing had been killed."""
-        self.workers.ingest().json  # noqa: B018  (it ended well)
+        ended = self.workers.ingest()
+        assert ended.code == 0, ended.said
         assert_whole(self.corpus, pinned_alone=self.unsettled)
         self.purchases.assert_bought_once()
         self.serving = serving_now(self.config_file)
+        return ended
 
-    def maintain(self) -> None:
+    def maintain(self) -> Ended:
         """The upkeep to its end; no tag is left that no snapshot has."""
         ended = self.workers.run(MAINTENANCE)
         assert ended.code == 0, ended.said
         self.unsettled = 0
         self.assert_intact()
+        return ended
 
     def assert_nothing_to_do(self) -> None:
         """Another run embeds nothing, commits nothing and releases nothing."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+from sqlalchemy import select
 
 from rag_assets.cli.instance import dagster_home
 from rag_assets.fingerprints import sha256_hex
+from rag_assets.ledger.tables import embedding_claims
 from rag_assets.project import Project
 from rag_assets.store.locks import held_locks
 from rag_assets_tests.integration.crash.corpus import Corpus
@@ -106,10 +108,13 @@ def assert_ledger_agrees(project: Project, *, pinned_alone: int) -> None:
 
 
 def _assert_nothing_left(project: Project) -> None:
-    """No lock, owner's note or run that has not ended."""
+    """No lock, owner's note, vector on its way, claim, or run that has not ended."""
     locks = project.settings.data_path / "locks"
     assert held_locks(locks) == []
-    assert list(locks.glob("*.pid")) == []
+    assert list(locks.rglob("*.pid")) == []
+    assert [path for path in project.spool_dir.rglob("*") if path.is_file()] == []
+    with project.ledger.reading() as connection:
+        assert connection.execute(select(embedding_claims)).first() is None
     with dg.DagsterInstance.from_config(str(dagster_home(project.settings))) as instance:
         assert instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) == []
 
