@@ -22,9 +22,13 @@ from rag_assets.automation import history
 
 HOST_TAG = "rag_assets/host"
 """Where a run of the command line, or one within another run, has its process."""
+PID_TAG = "rag_assets/pid"
+"""Which process that is: a run that dies before Dagster has noted its process has nothing else to be known by."""
 GRPC_TAG = GRPC_INFO_TAG
 """Where a run of the daemon was launched: at the socket of a code server on this machine, or at a port of any."""
 STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+CREATED = dg.DagsterRunStatus.NOT_STARTED
+"""What a run of this process is until its first event; one of the daemon may be so for as long as it is launched."""
 CLOCK_SLACK_SECONDS = 60.0
 """A process that started so long after the run is another one that was given the same id."""
 
@@ -43,14 +47,19 @@ class Orphan:
 
 
 def host_tags() -> dict[str, str]:
-    """The tag of a run that executes in this process."""
+    """The tag of a run that executes on this machine."""
     return {HOST_TAG: socket.gethostname()}
+
+
+def process_tags() -> dict[str, str]:
+    """The tags of a run that executes in this process."""
+    return {**host_tags(), PID_TAG: str(os.getpid())}
 
 
 def orphans(instance: dg.DagsterInstance) -> list[Orphan]:
     """The unfinished runs that were started on this machine and whose process is gone."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=STATUSES))
-    found = [_process_of(instance, run) for run in runs if _ran_here(run)]
+    records = instance.get_run_records(dg.RunsFilter(statuses=[*STATUSES, CREATED]))
+    found = [_process_of(instance, record) for record in records if _ran_here(record.dagster_run)]
     return [orphan for orphan in found if orphan is not None and not _lives(orphan.pid, orphan.started_at)]
 
 
@@ -80,8 +89,13 @@ def _ran_here(run: dg.DagsterRun) -> bool:
     return run.tags.get(HOST_TAG) == socket.gethostname()
 
 
-def _process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Orphan | None:
-    """The process that Dagster says it started the run in; None while it has not said so."""
+def _process_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> Orphan | None:
+    """The process that the run names, or that Dagster says it started the run in; None while neither has said so."""
+    run = record.dagster_run
+    if PID_TAG in run.tags and run.parent_run_id is None:  # one that is executed again has the tags of the first
+        return Orphan(run, int(run.tags[PID_TAG]), record.create_timestamp)
+    if run.status == CREATED:
+        return None
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
         if event is None or event.event_specific_data is None:

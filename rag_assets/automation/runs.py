@@ -15,7 +15,7 @@ import dagster as dg
 
 from rag_assets.assets.metadata import numbers
 from rag_assets.automation.failures import failure_in
-from rag_assets.automation.orphans import end_orphans, host_tags
+from rag_assets.automation.orphans import end_orphans, process_tags
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -87,7 +87,7 @@ def run_job(
     result = job.execute_in_process(
         instance=instance,
         partition_key=partition_key,
-        tags={**host_tags(), **(tags or {})},
+        tags={**process_tags(), **(tags or {})},
         run_config=QUIET,
         raise_on_error=False,
     )

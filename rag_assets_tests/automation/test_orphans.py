@@ -14,7 +14,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from rag_assets.automation.orphans import GRPC_TAG, HOST_TAG, end_orphans, host_tags, orphans
+from rag_assets.automation.orphans import GRPC_TAG, HOST_TAG, PID_TAG, end_orphans, host_tags, orphans, process_tags
+from rag_assets.definitions import defs
 from rag_assets.ingestion import watch as rules
 from rag_assets_tests.automation.ticks import Watcher, ingest_one, settle, unfinished_run
 from rag_assets_tests.cli.command import FORGOTTEN, configure, rag_assets
@@ -102,7 +103,22 @@ def test_another_process_with_the_same_id_does_not_stand_for_it(
 def test_a_run_in_this_process_says_where_it_ran(project: SmallProject) -> None:
     done = project.instance.get_run_by_id(ingest_one(project, "wiki").run_id)
     assert done is not None
-    assert done.tags.items() >= host_tags().items()
+    assert done.tags.items() >= process_tags().items()
+
+
+def test_a_run_that_died_before_its_first_event_is_ended(
+    project: SmallProject, process: subprocess.Popen[bytes]
+) -> None:
+    tags = {**host_tags(), PID_TAG: str(process.pid)}
+    run = project.instance.create_run_for_job(defs.resolve_job_def("ingest_source"), tags=tags)
+    other = project.instance.create_run_for_job(defs.resolve_job_def("ingest_source"), tags=host_tags())
+    assert run.status == dg.DagsterRunStatus.NOT_STARTED
+    assert orphans(project.instance) == [], "its process lives"
+    process.kill()
+    process.wait()
+    assert [orphan.run.run_id for orphan in end_orphans(project.instance)] == [run.run_id]
+    assert status(project, run) == dg.DagsterRunStatus.FAILURE
+    assert status(project, other) == dg.DagsterRunStatus.NOT_STARTED, "nobody knows its process"
 
 
 @pytest.mark.slow

@@ -95,7 +95,6 @@ def test_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         one.corpus.edit()
         with mounted.read_only():
             assert_told(one.workers.ingest())
-            assert_told(one.workers.run("maintenance"))
             assert_answers(one, on_record=False)
             listed = one.workers.run("releases", "list", "--json").json
             assert str(one.serving.release_id) in str(listed)
