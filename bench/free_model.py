@@ -16,6 +16,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,10 +43,13 @@ class FreeModel:
 
     base_url: str
 
-    def counts(self) -> dict[str, int]:
-        """`requests` answered and `texts` embedded since it started."""
+    def counts(self) -> dict[str, Any]:
+        """`requests` answered, `texts` embedded and `busy_seconds` since it started.
+
+        It was busy while at least one request was being answered: that is the most that waiting for it can have taken.
+        """
         with urllib.request.urlopen(self.base_url.removesuffix("/v1") + "/counts") as answer:
-            found: dict[str, int] = json.load(answer)
+            found: dict[str, Any] = json.load(answer)
         return found
 
     @property
@@ -72,7 +76,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # headers and body in one packet: two would wait for each other (Nagle and the delayed ACK)
     disable_nagle_algorithm = True
-    counts: ClassVar[dict[str, int]] = {"requests": 0, "texts": 0}
+    counts: ClassVar[dict[str, Any]] = {"requests": 0, "texts": 0, "busy_seconds": 0.0}
+    under_way: ClassVar[int] = 0
+    busy_since: ClassVar[float] = 0.0
     lock: ClassVar[threading.Lock] = threading.Lock()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name)
@@ -82,7 +88,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self.counts)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        data = self.rfile.read(int(self.headers["content-length"]))
+        with self.lock:
+            if not self.under_way:
+                type(self).busy_since = time.perf_counter()
+            type(self).under_way += 1
+        self._embed(json.loads(data))
+
+    def _embed(self, body: dict[str, Any]) -> None:
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         rows = vectors(texts)
         data = [
@@ -90,11 +103,14 @@ class _Handler(BaseHTTPRequestHandler):
             for at, row in enumerate(rows)
         ]
         tokens = sum(len(text) for text in texts) // 4
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        self._send({"object": "list", "model": body["model"], "data": data, "usage": usage})
         with self.lock:
             self.counts["requests"] += 1
             self.counts["texts"] += len(texts)
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        self._send({"object": "list", "model": body["model"], "data": data, "usage": usage})
+            type(self).under_way -= 1
+            if not self.under_way:
+                self.counts["busy_seconds"] += time.perf_counter() - self.busy_since
 
     def _send(self, content: dict[str, Any]) -> None:
         data = json.dumps(content).encode()

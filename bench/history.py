@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,46 +13,56 @@ STAGES = ("raw_documents", "chunks", "embeddings", "vector_index")
 
 @dataclass(frozen=True)
 class Recorded:
-    """Seconds and materialization metadata by step, summed over the runs that were looked at."""
+    """One run: seconds by step, checks in it included, and materialization metadata by asset."""
 
+    partition: str | None
     seconds: dict[str, float] = field(default_factory=dict)
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def stages_seconds(self) -> float:
-        """The four stages of ingestion, the checks in their steps included."""
+        """The four stages of ingestion."""
         return sum(self.seconds.get(stage, 0.0) for stage in STAGES)
 
-    def total(self, key: str) -> int:
-        """The sum of a metadata entry over all assets."""
-        return sum(int(values.get(key) or 0) for values in self.metadata.values())
 
-
-def runs_since(project: Path, since: float) -> Recorded:
+def runs_since(project: Path, since: float) -> list[Recorded]:
     """The runs of the project in folder `project` that were created at or after `since` (seconds since 1970)."""
+    import dagster as dg
+
+    home = str(project / ".rag_assets" / "dagster")
+    before = os.environ.get("DAGSTER_HOME")
+    os.environ["DAGSTER_HOME"] = home
+    try:
+        with dg.DagsterInstance.from_config(home) as instance:
+            return [
+                _recorded(
+                    record.dagster_run.tags.get("dagster/partition"), instance.all_logs(record.dagster_run.run_id)
+                )
+                for record in instance.get_run_records()
+                if record.create_timestamp.timestamp() >= since
+            ]
+    finally:
+        os.environ.pop("DAGSTER_HOME")
+        if before is not None:
+            os.environ["DAGSTER_HOME"] = before
+
+
+def _recorded(partition: str | None, entries: Iterable[Any]) -> Recorded:
     import dagster as dg
 
     from rag_assets.assets.metadata import numbers
 
-    home = str(project / ".rag_assets" / "dagster")
-    os.environ["DAGSTER_HOME"] = home
-    seconds: dict[str, float] = defaultdict(float)
-    metadata: dict[str, dict[str, Any]] = {}
-    with dg.DagsterInstance.from_config(home) as instance:
-        for record in instance.get_run_records():
-            if record.create_timestamp.timestamp() < since:
-                continue
-            started: dict[str, float] = {}
-            for entry in instance.all_logs(record.dagster_run.run_id):
-                event = entry.dagster_event
-                if event is None:
-                    continue
-                if event.event_type == dg.DagsterEventType.STEP_START:
-                    started[str(event.step_key)] = entry.timestamp
-                elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-                    seconds[str(event.step_key)] += entry.timestamp - started[str(event.step_key)]
-                elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
-                    made = event.step_materialization_data.materialization
-                    metadata[event.asset_key.path[-1]] = numbers(made.metadata)
-    os.environ.pop("DAGSTER_HOME")
-    return Recorded(dict(seconds), metadata)
+    found, started = Recorded(partition), dict[str, float]()
+    for entry in entries:
+        event = entry.dagster_event
+        if event is None:
+            continue
+        step = str(event.step_key)
+        if event.event_type == dg.DagsterEventType.STEP_START:
+            started[step] = entry.timestamp
+        elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            found.seconds[step] = entry.timestamp - started[step]
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
+            metadata = event.step_materialization_data.materialization.metadata
+            found.metadata[event.asset_key.path[-1]] = numbers(metadata)
+    return found

@@ -93,7 +93,7 @@ def from_inside(project: Path) -> Counts:
         environment=FORGOTTEN | {"PYTHONPATH": str(environment.ROOT)},
     )
     inside = float(json.loads(done.out.strip().splitlines()[-1])["inside_seconds"])
-    return {INSIDE: inside, STAGES: runs_since(project, since).stages_seconds}
+    return {INSIDE: inside, STAGES: sum(run.stages_seconds for run in runs_since(project, since))}
 
 
 def their_side(name: str, work: Path, documents: Path) -> Side:
