@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.plots import plot_report
 from bench.report import RESULTS, say, table
 
 QUICK = {
@@ -56,6 +57,7 @@ def main() -> int:
         file = wanted.out / f"{name}.json"
         if name not in failed and file.is_file():
             tables.append(table(json.loads(file.read_text())))
+            plot_report(file)
     (wanted.out / "summary.md").write_text("\n\n".join(f"```\n{one}\n```" for one in tables) + "\n")
     print("\n\n".join(tables))
     for name in missing:
