@@ -2,8 +2,8 @@
 
     cd PROJECT && python -m bench.query_times [--queries 50]       # prints {"milliseconds": […]}
 
-A question is six words of `bench.documents`, other ones each time. Hybrid search with default settings; its vector comes
-from the project's own embedding model. The first five searches, which open tables and load code, are left out.
+A question is six words of `bench.documents`, other ones each time. Hybrid search with default settings; its vector
+comes from the project's own embedding model. The first five searches, which open tables and load code, are left out.
 """
 
 from __future__ import annotations
