@@ -33,7 +33,7 @@ def vocabulary() -> list[str]:
 
 def write_documents(folder: Path, count: int, *, paragraphs: int = 8, first: int = 0) -> list[Path]:
     """Writes documents number `first` to `first + count - 1`; the same number is the same document in any call."""
-    written = []
+    written: list[Path] = []
     for number, text in documents(count, paragraphs=paragraphs, first=first):
         file = folder / f"{number // PER_FOLDER:03}" / f"{number:06}.md"
         if number % PER_FOLDER == 0 or not written:

@@ -34,7 +34,7 @@ MODEL = "all-MiniLM-L6-v2"
 def vectors(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """float32 [len(texts), 384], each row a function of its text alone; not of unit length."""
     digests = b"".join(hashlib.shake_128(text.encode()).digest(DIMENSION) for text in texts)
-    return np.frombuffer(digests, np.int8).reshape(len(texts), DIMENSION).astype("<f4") + 0.5
+    return np.frombuffer(digests, np.int8).reshape(len(texts), DIMENSION).astype(np.float32) + np.float32(0.5)
 
 
 @dataclass(frozen=True)

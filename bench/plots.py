@@ -18,6 +18,7 @@ from typing import Any
 from bench.report import RESULTS
 
 LINES_A_PANEL = 12
+PLOTTED = ("s", "ms", "MB", "MiB", "GiB", "bytes", "recall")
 STYLES = ("o-", "s--", "^-.", "d:")
 
 
@@ -30,7 +31,7 @@ def plot_report(file: Path) -> list[Path]:
 def _growth(content: Mapping[str, Any], folder: Path) -> list[Path]:
     lines: dict[str, dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
     for figure in content["figures"]:
-        if figure["size"] is not None and figure["median"] > 0:
+        if figure["size"] is not None and figure["median"] > 0 and figure["unit"] in PLOTTED:
             name = f"{figure['what']} ({figure['side']})"
             lines[figure["unit"]][name].append((figure["size"], figure["median"]))
     panels = {
@@ -46,7 +47,8 @@ def _growth(content: Mapping[str, Any], folder: Path) -> list[Path]:
     for axis, (unit, found) in zip(axes[0], panels.items(), strict=True):
         for number, (name, points) in enumerate(found.items()):
             axis.loglog(*zip(*points, strict=True), STYLES[number % len(STYLES)], label=name)
-        axis.set(xlabel="size", ylabel=unit)
+        low, high = axis.get_ylim()
+        axis.set(xlabel="size", ylabel=unit, ylim=(low / 2, high * 2))  # a spread of 2 % is not a slope
         axis.grid(True, which="both", alpha=0.3)
         axis.legend(fontsize="x-small")
     return [_save(figure, folder / f"{content['bench']}-growth.svg", content)]
@@ -62,15 +64,17 @@ def _sides(content: Mapping[str, Any], folder: Path) -> list[Path]:
         return []
     from matplotlib import pyplot
 
-    labels, medians, low, high = [], [], [], []
+    labels, colours, medians, low, high = [], [], [], [], []
+    sides = list(dict.fromkeys(one["side"] for figures in shared.values() for one in figures))
     for what, figures in shared.items():
         for one in figures:
             labels.append(f"{what} | {one['side']}")
+            colours.append(f"C{sides.index(one['side'])}")
             medians.append(one["median"])
             low.append(one["median"] - one["min"])
             high.append(one["max"] - one["median"])
     figure, axis = pyplot.subplots(figsize=(10, 0.3 * len(labels) + 1), layout="constrained")
-    axis.barh(labels, medians, xerr=(low, high), height=0.7)
+    axis.barh(labels, medians, xerr=(low, high), height=0.7, color=colours)
     axis.invert_yaxis()
     axis.set(xscale="log", xlabel="seconds (median; whiskers: min to max)")
     return [_save(figure, folder / f"{content['bench']}-sides.svg", content)]

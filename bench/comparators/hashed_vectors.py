@@ -19,4 +19,4 @@ def embed(texts: list[str]) -> list[np.ndarray]:
     """One float32 vector [384] for each text."""
     Counter.texts += len(texts)
     digests = b"".join(hashlib.shake_128(text.encode()).digest(DIMENSION) for text in texts)
-    return list(np.frombuffer(digests, np.int8).reshape(len(texts), DIMENSION).astype("<f4") + 0.5)
+    return list(np.frombuffer(digests, np.int8).reshape(len(texts), DIMENSION).astype(np.float32) + np.float32(0.5))
