@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from rag_assets.config import SourceSettings
 from rag_assets.documents.connectors import Connector
@@ -13,7 +13,8 @@ from rag_assets.documents.model import Listed
 from rag_assets.documents.parsing import parse, parser_for
 from rag_assets.errors import DocumentError
 from rag_assets.fingerprints import document_id
-from rag_assets.ingestion.difference import is_document_due, same_reading, settings_salt, vanished
+from rag_assets.ingestion.difference import change_gate, is_document_due, same_reading, settings_salt, vanished
+from rag_assets.ingestion.quarantine import READING, Quarantine, reading_gate
 from rag_assets.ingestion.raw_documents import document_row
 from rag_assets.ledger import Ledger
 from rag_assets.store import Table
@@ -27,12 +28,14 @@ class DocumentsPlan:
     """What a run would find. `due` must be opened to know more; `settled` are stored documents that stay as they are.
 
     `removed` and `settled` are rows with `STORED_COLUMNS`; with `held` nothing of the source would be touched at all.
+    `waiting` are uris of documents that failed as they are and would not be tried again; what is stored of them stays.
     """
 
     due: list[Listed] = field(default_factory=list)
     settled: list[Row] = field(default_factory=list)
     removed: list[Row] = field(default_factory=list)
     stored: dict[str, Row] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
     held: str | None = None
 
     def size_of(self, item: Listed) -> int:
@@ -65,11 +68,30 @@ def plan_documents(
                 stored=stored,
                 held=f"held: {gone.reason} (max_removed_fraction: {limit})",
             )
-    salt = settings_salt(source)
-    due = [item for item in found.values() if is_document_due(item, stored.get(item.uri), salt)]
-    uris = {item.uri for item in due}
-    settled = [row for uri, row in stored.items() if uri in found and uri not in uris]
-    return DocumentsPlan(due, settled, removed, stored)
+    quarantine, salt = Quarantine(name, ledger, READING), settings_salt(source)
+    fates = {uri: _fate(name, source, item, stored.get(uri), salt, quarantine) for uri, item in found.items()}
+    return DocumentsPlan(
+        due=[item for uri, item in found.items() if fates[uri] == "due"],
+        settled=[row for uri, row in stored.items() if fates.get(uri) in ("settled", "waiting")],
+        removed=[row for uri, row in stored.items() if fates.get(uri, "given up") == "given up"],
+        stored=stored,
+        waiting=frozenset(uri for uri, fate in fates.items() if fate == "waiting"),
+    )
+
+
+def _fate(
+    name: str, source: SourceSettings, item: Listed, stored: Row | None, salt: str, quarantine: Quarantine
+) -> Literal["due", "settled", "waiting", "given up"]:
+    """What a run would do with a listed document: open it, leave it, or, when it failed before, what became of that."""
+    differs = is_document_due(item, stored, salt)
+    if item.uri not in quarantine:
+        return "due" if differs else "settled"
+    key, gate = id_of(name, item), reading_gate(change_gate(item.fingerprint, salt), parser_for(item.uri), source)
+    if quarantine.is_given_up(key, gate):
+        return "given up"
+    if quarantine.is_due(key, gate, otherwise=differs):
+        return "due"
+    return "waiting" if differs else "settled"
 
 
 @dataclass(frozen=True, slots=True)

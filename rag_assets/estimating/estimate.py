@@ -69,7 +69,7 @@ def estimate(
         pairs: dict[str, list[tuple[str, str]]] | None = {}
         with project.embedder() as embedder:
             table = project.store.embeddings(generation.space.name, generation.space.dimension)
-            cutter = Cutter(generation, embedder, Inputs(table))
+            cutter = Cutter(generation, embedder, Inputs(table, project.ledger.refused(generation.space.name)))
             for name in names:
                 one = estimate_source(project, name, cutter, limit, progress)
                 found[name] = one.source

@@ -1,4 +1,4 @@
-"""Which inputs have a vector already: the keys of the embeddings table, eight bytes each."""
+"""Which inputs are not sent: the keys of the embeddings table, eight bytes each, and those that the model refused."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ PREFIX_DIGITS = 16
 
 
 class Inputs:
-    """The inputs of one embedding space: those with a vector, and those that were met for the first time."""
+    """The inputs of one embedding space: those with a vector, those `refused` before, which are not sent again either,
+    and those that were met for the first time."""
 
-    def __init__(self, embeddings: Table) -> None:
+    def __init__(self, embeddings: Table, refused: Iterable[str] = ()) -> None:
         parts = [_prefixes(batch.column(0)) for batch in embeddings.batches(columns=["input_hash"])]
-        self._stored = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
+        parts.append(_prefixes(pa.array(list(refused), pa.string())))
+        self._stored = np.sort(np.concatenate(parts))
         self._met: set[int] = set()
 
     def first_met(self, keys: Iterable[str]) -> list[bool]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import SourceError
-from rag_assets.estimating.chunks import FIGURES, Cutter, KeptChunks, chunk_states, read_kept
-from rag_assets.estimating.documents import DocumentsPlan, plan_documents, stored_rows
+from rag_assets.estimating.chunks import FIGURES, Cutter, KeptChunks, State, chunk_states, read_kept
+from rag_assets.estimating.documents import DocumentsPlan, Row, plan_documents, stored_rows
 from rag_assets.estimating.looking import Limit, Looking, Picked, Tally, pick
 from rag_assets.estimating.model import ChunkCounts, DocumentCounts, SourceEstimate
 from rag_assets.estimating.sampling import Sample
 from rag_assets.ingestion.difference import is_chunking_due
+from rag_assets.ingestion.quarantine import CHUNK, Quarantine, chunking_gate
 
 if TYPE_CHECKING:
     from rag_assets.project import Project
@@ -49,16 +50,12 @@ def estimate_source(project: Project, name: str, cutter: Cutter, limit: Limit, p
     if plan.held:
         return _untouched(project, name, plan, cutter)
     states = chunk_states(chunks)
-    to_cut = [
-        row
-        for row in plan.settled
-        if (row["characters"] or row["document_id"] in states)
-        and is_chunking_due(states.get(row["document_id"], ()), row["row_hash"], cutter.generation.chunking_id)
-    ]
+    to_cut, uncut = _to_cut(plan, states, cutter, Quarantine(name, project.ledger, [CHUNK]))
     picked = pick(name, plan, to_cut, limit)
     removed = frozenset(row["document_id"] for row in plan.removed)
     kept = read_kept(chunks, cutter, looked_at=picked.documents, removed=removed, skipped=picked.skipped)
     tally = Tally(
+        uncut=uncut,
         opening=Sample(len(plan.due), sum(map(plan.size_of, plan.due))),
         cutting=Sample(len(to_cut), sum(row["characters"] for row in to_cut)),
     )
@@ -66,6 +63,24 @@ def estimate_source(project: Project, name: str, cutter: Cutter, limit: Limit, p
     for done in looking.look(picked, tally):
         progress(name, done, len(picked.documents))
     return _summed(project, name, plan, picked, kept, tally, cutter)
+
+
+def _to_cut(
+    plan: DocumentsPlan, states: Mapping[str, Sequence[State]], cutter: Cutter, quarantine: Quarantine
+) -> tuple[list[Row], int]:
+    """The stored documents that would be cut, and how many would be if they had not failed just so before."""
+    due, waiting = [], 0
+    for row in plan.settled:
+        key, chunking_id = row["document_id"], cutter.generation.chunking_id
+        gate = chunking_gate(row["row_hash"], chunking_id, cutter.embedder.max_input_tokens)
+        differs = bool(row["characters"] or key in states) and is_chunking_due(
+            states.get(key, ()), row["row_hash"], chunking_id
+        )
+        if quarantine.is_due(key, gate, otherwise=differs):
+            due.append(row)
+        else:
+            waiting += differs
+    return due, waiting
 
 
 def _untouched(
@@ -139,12 +154,13 @@ def _documents(plan: DocumentsPlan, tally: Tally, *, sampled: bool) -> DocumentC
     add = sum(item.uri not in plan.stored for item in plan.due) if sampled else tally.add
     change = len(plan.due) - add if sampled else tally.change
     unreadable = 0 if sampled else tally.unreadable
+    waiting = sum(uri in plan.stored for uri in plan.waiting)
     return DocumentCounts(
         add=add,
         change=change,
         remove=len(plan.removed),
-        unchanged=len(plan.settled) + len(plan.due) - add - change - unreadable,
-        failing=tally.unreadable + tally.uncut,
+        unchanged=len(plan.settled) - waiting + len(plan.due) - add - change - unreadable,
+        failing=tally.unreadable + tally.uncut + len(plan.waiting),
     )
 
 

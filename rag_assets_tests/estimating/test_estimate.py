@@ -129,6 +129,8 @@ def test_edits_additions_removals_touches_and_broken_files(kitchen: SmallProject
     holds_for(found, kitchen)
     again = of(kitchen)
     assert (again.total.texts_to_embed, again.total.chunks.add, again.total.cost_usd) == (0, 0, 0.0)
+    assert (again.total.documents.failing, again.total.opened) == (1, 0)  # what failed waits until it changes
+    holds_for(again, kitchen)
     assert again.generation.serving == again.generation.generation
 
 
