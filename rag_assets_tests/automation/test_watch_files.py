@@ -14,6 +14,7 @@ import pytest
 from rag_assets.automation.runs import QUIET
 from rag_assets.automation.sensors import files
 from rag_assets.ingestion import watch as rules
+from rag_assets.ledger import FailedDocument
 from rag_assets_tests.automation.ticks import Watcher, ingest_one
 from rag_assets_tests.conftest import SmallProject
 
@@ -155,6 +156,21 @@ def test_failures_are_tried_again_after_a_growing_wait_and_then_paused(watcher: 
         assert not rules.is_due(watch, listing)
         assert rules.is_due(watch, replace(listing, digest="other"))
         assert rules.is_due(replace(watch, paused_at=None), listing)
+
+
+def test_a_document_whose_time_to_be_tried_again_has_come_is_launched_for(watcher: Watcher) -> None:
+    watcher.project.configure(wiki="")
+    assert watcher.launched() == ["wiki"]
+    assert ingest_one(watcher.project, "wiki").succeeded
+    assert watcher.launched() == []
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with watcher.project.open() as project:
+        project.ledger.record_failures("wiki", [FailedDocument("b.md", "b", "load", "gone", "gate", later)])
+        assert watcher.launched() == []
+        project.ledger.retry_failures("wiki", ["b.md"])
+    assert watcher.launched() == ["wiki"]
+    assert ingest_one(watcher.project, "wiki").succeeded
+    assert watcher.launched() == []
 
 
 def test_a_gate_pauses_a_source_at_once_and_a_new_budget_resumes_it(

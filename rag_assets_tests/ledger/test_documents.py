@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pytest
 
 from rag_assets.errors import LedgerError
-from rag_assets.ledger import Denied, Ledger
+from rag_assets.ledger import Denied, FailedDocument, Ledger
 
 
 def test_a_failure_counts_its_attempts_and_keeps_its_last_error(ledger: Ledger):
@@ -35,6 +35,36 @@ def test_failures_are_cleared_by_document_and_by_source(ledger: Ledger):
     assert ledger.clear_failures("handbook") == 1
     assert ledger.failures("handbook") == []
     assert len(ledger.failures("reference")) == 1
+
+
+def test_a_failure_is_retried_or_given_up_by_its_document(ledger: Ledger):
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    ledger.record_failures("handbook", [FailedDocument(f"{name}.md", name, "parse", "no", "as it is") for name in "ab"])
+    assert [(each.gate, each.retry_after) for each in ledger.failures()] == [("as it is", None)] * 2
+    assert ledger.sources_to_retry(datetime.now(UTC)) == frozenset()
+    ledger.drop_failures("handbook", {"a.md": "given up"})
+    assert [each.uri for each in ledger.failures()] == ["b.md"]
+    assert [(each.uri, each.gate, each.dropped) for each in ledger.quarantined("handbook")] == [
+        ("a.md", "given up", True),
+        ("b.md", "as it is", False),
+    ]
+    assert ledger.dropped_documents() == ledger.dropped_documents("handbook") == {"a"}
+    ledger.retry_failures("handbook", ["a.md"])
+    assert [(each.uri, each.attempts) for each in ledger.failures()] == [("a.md", 1), ("b.md", 1)]
+    assert ledger.sources_to_retry(datetime.now(UTC)) == {"handbook"}
+    assert ledger.sources_to_retry(long_ago) == frozenset()
+    ledger.drop_failures("handbook", {"b.md": "given up"})
+    ledger.record_failures("handbook", [FailedDocument("b.md", "b", "load", "gone", "changed")])
+    assert ledger.dropped_documents() == frozenset()
+
+
+def test_refused_inputs_are_known_by_their_space_until_they_are_forgotten(ledger: Ledger):
+    ledger.record_refused("small", {"h1": "too odd", "h2": "too odd"})
+    ledger.record_refused("small", {"h1": "still too odd"})
+    ledger.record_refused("large", {"h1": "no"})
+    assert ledger.refused("small") == {"h1": "still too odd", "h2": "too odd"}
+    ledger.forget_refused(["h1", "h3"])
+    assert (ledger.refused("small"), ledger.refused("large")) == ({"h2": "too odd"}, {})
 
 
 def test_names_and_messages_that_no_database_holds_are_kept_readable(ledger: Ledger):

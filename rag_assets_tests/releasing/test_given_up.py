@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from rag_assets.fingerprints import document_id
+from rag_assets.ingestion import sync_raw_documents
 from rag_assets.ingestion.decisions import drop, retry
-from rag_assets.ledger import Failure
+from rag_assets.ledger import FailedDocument, Failure
 from rag_assets.project import Project
-from rag_assets.releasing import answering_documents
+from rag_assets.releasing import answering_documents, take_snapshot
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.releasing.stages import candidate, found_texts, ingest, refresh, release, serving
 
@@ -74,6 +76,34 @@ def test_the_life_of_a_document_that_was_given_up(cellar: SmallProject) -> None:
     assert finds_wine(cellar)
     with cellar.open() as project:
         assert project.ledger.quarantined() == []
+
+
+def behind(project: Project) -> tuple[str, ...]:
+    """The sources of which a snapshot lacks the newest documents."""
+    return take_snapshot(
+        project.store,
+        project.ledger,
+        generation=project.generation,
+        sources=project.source_names,
+        retrieval=project.settings.retrieval,
+    ).behind
+
+
+def test_no_source_is_behind_for_a_document_that_was_given_up(cellar: SmallProject) -> None:
+    gas = cellar.write("cellar/gas.md", "# Gas\n\nIt burns at two thousand degrees.\n")
+    key = document_id("cellar", gas.name)
+    with cellar.open() as project:
+        source, table = project.settings.source("cellar"), project.store.raw_documents("cellar")
+        connector, ledger = project.connector("cellar"), project.ledger
+        sync_raw_documents("cellar", source, connector=connector, table=table, ledger=ledger)
+        ledger.record_failures("cellar", [FailedDocument(gas.name, key, "chunk", "no room", gate="as it is")])
+        assert behind(project) == ("cellar",)
+        give_up(project, ledger.failures("cellar"))
+        assert behind(project) == ()
+        retry("cellar", ledger.quarantined("cellar"), store=project.store, ledger=ledger)
+        ingest(project, "cellar")
+        assert behind(project) == ()
+        assert [one.uri for one in ledger.failures()] == ["wine.docx"]
 
 
 def refresh_of_what_is_stored(small: SmallProject) -> str:
