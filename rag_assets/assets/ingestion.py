@@ -12,6 +12,7 @@ from rag_assets.assets.external import source_updates
 from rag_assets.assets.partitions import SOURCES
 from rag_assets.assets.progress import log_progress
 from rag_assets.assets.stage_runs import record_run
+from rag_assets.estimating.generation import generation_change, to_embed
 from rag_assets.ingestion import (
     chunks_version,
     embeddings_version,
@@ -129,15 +130,17 @@ def chunks(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.Ma
             )
         record_run(context, opened, result.data_version, result.table_version)
         context.log.info(result.why)
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(result.data_version),
-            metadata=metadata.of_chunks(
-                result,
-                table,
-                budget_tokens=source.token_budget,
-                estimated_cost_usd=verdict.details["estimated_cost_usd"],
-            ),
+        made = metadata.of_chunks(
+            result,
+            table,
+            budget_tokens=source.token_budget,
+            estimated_cost_usd=verdict.details["estimated_cost_usd"],
         )
+        if result.generation_changed:  # what comes next may cost a lot, so it is said before it begins
+            due = to_embed(opened, name)
+            context.log.info(f"{generation_change(opened)}; {due}")
+            made |= metadata.of_to_embed(due)
+        return dg.MaterializeResult(data_version=dg.DataVersion(result.data_version), metadata=made)
 
 
 @dg.asset(
@@ -229,5 +232,6 @@ def vector_index(context: dg.AssetExecutionContext, project: ProjectResource) ->
         context.log.info(result.why)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.data_version),
-            metadata=metadata.of_vector_index(result, table, generation.id),
+            metadata=metadata.of_vector_index(result, table, generation.id)
+            | metadata.of_generation(generation_change(opened)),
         )

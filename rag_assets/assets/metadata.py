@@ -16,6 +16,8 @@ from rag_assets.releasing import ReleaseResult, SnapshotResult
 from rag_assets.store import IndexTable, Table
 
 if TYPE_CHECKING:
+    from rag_assets.estimating.generation import ToEmbed
+    from rag_assets.estimating.model import GenerationChange
     from rag_assets.evaluation.model import GoldenQuestion
     from rag_assets.evaluation.question_table import QuestionsResult
     from rag_assets.evaluation.review import Review
@@ -111,6 +113,23 @@ def of_vector_index(result: IndexResult, table: IndexTable, generation: str) -> 
         "rows_rewritten": result.rewritten,
         "documents_held_back": result.held_back_documents,
         "rows_unindexed": table.unindexed_rows(),
+    }
+
+
+def of_generation(change: GenerationChange) -> Metadata:
+    """Metadata about the generation that an asset belongs to: whether it is another than the one that serves, and why.
+
+    `change` is what was the case before the materialization.
+    """
+    return {"generation_changed": change.is_another, "generation_change": str(change)}
+
+
+def of_to_embed(due: ToEmbed) -> Metadata:
+    """Metadata of `chunks` where parser, chunker or model changed: what the next asset is going to embed."""
+    return {
+        "texts_to_embed": due.texts,
+        "tokens_to_embed": due.tokens,
+        **_cost("cost_to_embed_usd", due.cost_usd),
     }
 
 

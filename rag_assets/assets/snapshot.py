@@ -7,6 +7,7 @@ from rag_assets.assets.ingestion import vector_index
 from rag_assets.assets.partitions import sync_partitions
 from rag_assets.assets.release_state import STATE_TAG, release_state
 from rag_assets.assets.stage_runs import links_of_snapshot, record_run
+from rag_assets.estimating.generation import generation_change
 from rag_assets.ingestion.vanished import require_none_held
 from rag_assets.project import Project
 from rag_assets.releasing import ReleaseContent, SnapshotResult, candidate, take_snapshot
@@ -33,6 +34,7 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
         sync_partitions(context.instance, opened)
         require_none_held(opened.store, opened.ledger, opened.source_names)
         context.instance.add_run_tags(context.run.run_id, {STATE_TAG: release_state(opened).name})
+        change = generation_change(opened)
         result = snapshot_of(opened)
         record_run(context, opened, result.snapshot_id, result.version)
         if result.behind:
@@ -40,6 +42,7 @@ def index_snapshot(context: dg.AssetExecutionContext, project: ProjectResource) 
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.snapshot_id),
             metadata=metadata.of_index_snapshot(result)
+            | metadata.of_generation(change)
             | links_of_snapshot(opened, opened.snapshot(result.snapshot_id)),
         )
 

@@ -9,7 +9,7 @@ import typer
 from rag_assets.cli.output import JsonOption, complain, print_json, progress_line, say
 
 if TYPE_CHECKING:
-    from rag_assets.estimating import Estimate, SourceEstimate
+    from rag_assets.estimating.model import Estimate, SourceEstimate
 
 PARTLY_DONE = 3
 
@@ -41,7 +41,7 @@ def estimate(
     """
     from rag_assets.config_file import load_settings
     from rag_assets.errors import ConfigurationError
-    from rag_assets.estimating import estimate as make_estimate
+    from rag_assets.estimating.estimate import estimate as make_estimate
 
     if sample is not None and exact:
         raise ConfigurationError("--sample and --exact were both given.", fix="Give one of them.")
@@ -71,8 +71,7 @@ def estimate(
 
 
 def _print(found: Estimate) -> None:
-    for line in generation_lines(found):
-        say(line)
+    say(str(found.generation))
     for name, one in found.sources.items():
         say(source_line(name, one))
     if len(found.sources) > 1:
@@ -88,26 +87,13 @@ def _print(found: Estimate) -> None:
     say(f"cost: {money(found.cost_usd)}{_partly(found)}")
 
 
-def generation_lines(found: Estimate) -> list[str]:
-    """What would be built, and why."""
-    generation = found.generation
-    lines = []
-    if generation.serving is None:
-        lines.append(f"generation {generation.generation}: the first one; nothing is released yet")
-    elif generation.serving == generation.generation:
-        lines.append(f"generation {generation.generation}: the one that serves")
-    else:
-        what = "would be built" if generation.new else f"is there with {generation.rows:,} rows"
-        changed = "; ".join(generation.changed) or "its parts are not known any more"
-        lines.append(f"generation {generation.generation} {what}, beside {generation.serving}, which serves: {changed}")
-    return lines
-
-
 def source_line(name: str, one: SourceEstimate) -> str:
     """One source, or the total, as one line."""
     if one.problem:
         return f"{name}: cannot be listed; what it has stays"
     documents, chunks = one.documents, one.chunks
+    if not (one.due_documents or documents.remove or documents.held or one.texts_to_embed):
+        return f"{name}: nothing to do; documents {documents.unchanged:,} unchanged, chunks {chunks.keep:,} to keep"
     held = f", {documents.held:,} held" if documents.held else ""
     failing = f", {documents.failing:,} failing" if documents.failing else ""
     return (

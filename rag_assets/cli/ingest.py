@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rag_assets.project import Project
 
 PARTLY_DONE = 3
+ANNOUNCED_SAMPLE = 200
+"""Documents of each source that are looked at to say what another generation takes, which is a matter of seconds."""
 SHOWN_METRICS = ("mrr_at_10", "answer_contains", "refusal_precision", "refusal_recall")
 
 
@@ -78,11 +80,12 @@ def bring_up_to_date(
 ) -> Ingested:
     """Ingests the sources `names` through Dagster, and releases the index."""
     start = time.perf_counter()
+    announced = _announce(project, names)
     with progress_line() as status:
         outcome = _run(project, names, release, confirmed, lambda label: status.info("%s …", label))
     return Ingested(
         outcome=outcome,
-        summary=_summary(project, outcome),
+        summary=_summary(project, outcome) | {"generation": announced},
         failed=[failure for failure in project.ledger.failures() if failure.source in outcome.sources],
         seconds=time.perf_counter() - start,
         configured=bool(project.settings.evaluation.questions),
@@ -106,6 +109,35 @@ def _confirm(project: Project, names: tuple[str, ...]) -> None:
     for name in names:
         if project.ledger.hold_for(name) is not None:
             project.ledger.confirm_hold(name)
+
+
+def _announce(project: Project, names: tuple[str, ...]) -> dict[str, Any] | None:
+    """Says on stderr what another generation takes, before it is built beside the one that serves.
+
+    None where the generation that serves is the configured one, or nothing of the other is to be embedded.
+    """
+    from rag_assets.cli.estimate import money
+    from rag_assets.estimating.estimate import estimate
+    from rag_assets.estimating.generation import generation_change
+
+    change = generation_change(project)
+    if not change.is_another:
+        return None
+    found = estimate(project.settings, sources=names, sample=ANNOUNCED_SAMPLE)
+    if not (change.new or found.total.texts_to_embed):
+        return None
+    about = "" if found.exact else "about "
+    complain(
+        f"{change}; {about}{found.total.texts_to_embed:,} texts with {found.total.tokens_to_embed:,} tokens to embed, "
+        f"{about}{money(found.total.cost_usd)}"
+    )
+    return {
+        **found.to_dict()["generation"],
+        "exact": found.exact,
+        "texts_to_embed": found.total.texts_to_embed,
+        "tokens_to_embed": found.total.tokens_to_embed,
+        "cost_usd": found.total.cost_usd,
+    }
 
 
 def _run(project: Project, names: tuple[str, ...], release: bool, confirmed: bool, on_start: Any) -> RefreshOutcome:

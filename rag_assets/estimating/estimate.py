@@ -14,11 +14,11 @@ from rag_assets.config_file import varied_settings
 from rag_assets.errors import ConfigurationError
 from rag_assets.estimating.chunks import Cutter
 from rag_assets.estimating.evaluation import estimate_evaluation
+from rag_assets.estimating.generation import generation_change
 from rag_assets.estimating.inputs import Inputs
 from rag_assets.estimating.looking import Limit
-from rag_assets.estimating.model import Estimate, GenerationChange, SourceEstimate, total_of
+from rag_assets.estimating.model import Estimate, SourceEstimate, total_of
 from rag_assets.estimating.source import Progress, estimate_source
-from rag_assets.ingestion.generation import changed_parts
 from rag_assets.project import Project
 
 EXACT_CHARACTERS = 20_000_000
@@ -68,8 +68,7 @@ def estimate(
         found: dict[str, SourceEstimate] = {}
         pairs: dict[str, list[tuple[str, str]]] | None = {}
         with project.embedder() as embedder:
-            table = project.store.embeddings(generation.space.name, generation.space.dimension)
-            cutter = Cutter(generation, embedder, Inputs(table, project.ledger.refused(generation.space.name)))
+            cutter = Cutter(generation, embedder, Inputs.of(project))
             for name in names:
                 one = estimate_source(project, name, cutter, limit, progress)
                 found[name] = one.source
@@ -80,7 +79,7 @@ def estimate(
         chunks = total.chunks.add + total.chunks.keep
         return Estimate(
             settings=tuple(changes),
-            generation=_generation_change(project),
+            generation=generation_change(project),
             sources=found,
             total=total,
             evaluation=estimate_evaluation(project, pairs, mean_chunk_tokens=total.tokens / chunks if chunks else 0.0),
@@ -113,25 +112,6 @@ def _indexed_pairs(project: Project, source: str) -> list[tuple[str, str]]:
 
     rows = project.index.rows(columns=["chunk_id", "row_hash"], where=f"source = {sql_literal(source)}")
     return list(zip(rows["chunk_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True))
-
-
-def _generation_change(project: Project) -> GenerationChange:
-    generation = project.generation
-    serving = project.ledger.serving()
-    snapshot = project.ledger.snapshot(serving.snapshot_id) if serving else None
-    rows = project.index.count()
-    changed: list[str] = []
-    if snapshot is not None and snapshot.generation != generation.id:
-        changed = changed_parts(snapshot.details, generation.parts)
-        if "embedding_space" not in snapshot.details and snapshot.space != generation.space.name:
-            changed.append(f"embedding space {snapshot.space} → {generation.space.name}")
-    return GenerationChange(
-        generation=generation.id,
-        serving=snapshot.generation if snapshot else None,
-        new=rows == 0,
-        rows=rows,
-        changed=tuple(changed),
-    )
 
 
 def _embeddings_bytes(project: Project) -> Mapping[str, int]:

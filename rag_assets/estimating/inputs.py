@@ -1,35 +1,53 @@
-"""Which inputs are not sent: the keys of the embeddings table, eight bytes each, and those that the model refused."""
+"""Which inputs have a vector already: the hashes in the embeddings table and in the spool, eight bytes each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from rag_assets.store import Table
+from rag_assets.ingestion.input_hashes import HASH_BYTES, Raw, raw_hashes, raw_of
+from rag_assets.ingestion.spool import owners, read_records, segments_of
 
-PREFIX_DIGITS = 16
-"""Of a key's 64 hexadecimal digits. Two of a million inputs share them by chance once in 30 million such tables."""
+if TYPE_CHECKING:
+    from rag_assets.project import Project
+
+PREFIX_BYTES = 8
+"""Of a hash's 32. Two of a million inputs share them by chance once in 30 million such tables."""
 
 
 class Inputs:
-    """The inputs of one embedding space: those with a vector, those `refused` before, which are not sent again either,
-    and those that were met for the first time."""
+    """The inputs of an embedding space: those with a vector or refused before, and those met here for the first time.
 
-    def __init__(self, embeddings: Table, refused: Iterable[str] = ()) -> None:
-        parts = [_prefixes(batch.column(0)) for batch in embeddings.batches(columns=["input_hash"])]
-        parts.append(_prefixes(pa.array(list(refused), pa.string())))
-        self._stored = np.sort(np.concatenate(parts))
+    `stored` are their hashes, in any number of parts.
+    """
+
+    def __init__(self, stored: Iterable[Raw]) -> None:
+        self._stored = np.sort(np.concatenate([np.empty(0, np.uint64), *map(_prefixes, stored)]))
         self._met: set[int] = set()
+
+    @classmethod
+    def of(cls, project: Project) -> Inputs:
+        """Those of the configured space: in its table, received but not stored yet, and refused by the model."""
+        space = project.generation.space
+        table = project.store.embeddings(space.name, space.dimension)
+        folder = project.spool_dir / space.name
+        files = [file for owner in owners(folder) for file in segments_of(folder, owner)]
+        return cls(
+            [
+                *(raw_hashes(batch.column(0)) for batch in table.batches(columns=["input_hash"])),
+                *(received.hashes for file in files for received in read_records(file)),
+                raw_of(project.ledger.refused(space.name)),
+            ]
+        )
 
     def first_met(self, keys: Iterable[str]) -> list[bool]:
         """Of each key, whether it has no vector and comes here for the first time; it then counts as met."""
-        prefixes = [int(key[:PREFIX_DIGITS], 16) for key in keys]
+        prefixes = _prefixes(raw_of(keys))
         found = []
-        for prefix, known in zip(prefixes, self._known(np.array(prefixes, np.uint64)).tolist(), strict=True):
+        for prefix, known in zip(prefixes.tolist(), self._known(prefixes).tolist(), strict=True):
             found.append(not known and prefix not in self._met)
             if not known:
                 self._met.add(prefix)
@@ -43,7 +61,7 @@ class Inputs:
         return known
 
 
-def _prefixes(keys: pa.Array) -> npt.NDArray[np.uint64]:
-    """The first digits of each key as a number."""
-    digits = pc.utf8_slice_codeunits(keys, 0, PREFIX_DIGITS).to_pylist()
-    return np.array([int(one, 16) for one in digits], np.uint64)
+def _prefixes(hashes: Raw) -> npt.NDArray[np.uint64]:
+    """The first bytes of each hash as a number."""
+    every = np.frombuffer(hashes.tobytes(), np.uint8).reshape(-1, HASH_BYTES)
+    return np.ascontiguousarray(every[:, :PREFIX_BYTES]).view(np.uint64).ravel()

@@ -71,6 +71,20 @@ class GenerationChange:
     rows: int
     changed: tuple[str, ...]
 
+    @property
+    def is_another(self) -> bool:
+        """Whether it is not the one that serves."""
+        return self.serving is not None and self.serving != self.generation
+
+    def __str__(self) -> str:
+        if self.serving is None:
+            return f"generation {self.generation}: the first one; nothing is released yet"
+        if not self.is_another:
+            return f"generation {self.generation}: the one that serves"
+        what = "new" if self.new else f"there with {self.rows:,} rows"
+        changed = "; ".join(self.changed) or "its parts were not recorded"
+        return f"generation {self.generation}: {what}, beside {self.serving}, which serves: {changed}"
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationEstimate:

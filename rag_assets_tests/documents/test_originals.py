@@ -12,7 +12,7 @@ import pytest
 from rag_assets.documents.connectors.originals import Originals
 from rag_assets.documents.parsing import markdown
 from rag_assets.errors import StoreError
-from rag_assets.estimating import estimate
+from rag_assets.estimating.estimate import estimate
 from rag_assets.fingerprints import sha256_hex
 from rag_assets.ingestion import sync_raw_documents
 from rag_assets_tests.conftest import SmallProject

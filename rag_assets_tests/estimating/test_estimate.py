@@ -9,7 +9,8 @@ import pytest
 
 from rag_assets.config_file import load_settings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
-from rag_assets.estimating import Estimate, estimate
+from rag_assets.estimating.estimate import estimate
+from rag_assets.estimating.model import Estimate
 from rag_assets.ingestion import sync_chunks, sync_embeddings, sync_raw_documents
 from rag_assets.ingestion.results import ChunksResult, EmbeddingsResult, RawDocumentsResult
 from rag_assets.models.usage import UsageMeter

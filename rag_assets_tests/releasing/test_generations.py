@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rag_assets.errors import NoReleaseError
+from rag_assets import failpoints
+from rag_assets.errors import NoReleaseError, StoreError
 from rag_assets.releasing import prune, roll_back
 from rag_assets.releasing.generations import DroppedTables, drop_unneeded, generations
 from rag_assets_tests.conftest import SmallProject
-from rag_assets_tests.releasing.stages import found_texts, ingest, refresh, serving
+from rag_assets_tests.releasing.stages import candidate, found_texts, ingest, refresh, serving
 
 TEXT = "# Tea\n\n" + "".join(f"## Cup {n}\n\n" + f"Cup {n} is brewed at ninety degrees. " * 12 for n in range(4))
 
@@ -111,3 +113,37 @@ def test_an_index_that_was_never_released_goes_too(two: tuple[SmallProject, list
     assert dropped(project, days=29) == DroppedTables()
     assert dropped(project, days=31).tables == (given_up,)
     assert serving(project) == second
+
+
+def test_chunks_that_were_cut_in_part_harm_neither_release_nor_snapshot(
+    two: tuple[SmallProject, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, (_, second) = two
+    texts = found_texts(project, "cup 2")
+
+    def die() -> None:
+        raise RuntimeError("killed")
+
+    project.configure("chunking: {max_tokens: 100}", wiki="")
+    with monkeypatch.context() as patched, project.open() as opened, pytest.raises(StoreError, match="killed"):
+        patched.setenv(failpoints.VARIABLE, "store.between_upsert_and_delete")
+        patched.setattr(failpoints, "_hits", Counter())
+        patched.setattr(failpoints, "_die", die)
+        ingest(opened)
+    with project.open() as opened:
+        cut = opened.store.chunks("wiki").rows(columns=["generation"])["generation"].to_pylist()
+        assert len(set(cut)) == 2  # of both ways of cutting
+        with pytest.raises(NoReleaseError, match="Nothing is indexed yet"):
+            candidate(opened)
+    assert (serving(project), found_texts(project, "cup 2")) == (second, texts)
+    project.configure("chunking: {max_tokens: 64}", wiki="")
+    with project.open() as opened:  # a snapshot of the configuration of before is the one that serves
+        assert candidate(opened).release_id == second
+    project.configure("chunking: {max_tokens: 100}", wiki="")
+    paid = project.embedded_texts()
+    third = refresh(project)
+    assert serving(project) == third != second
+    with project.open() as opened:
+        chunks = opened.store.chunks("wiki").rows(columns=["generation", "input_hash"])
+        assert set(chunks["generation"].to_pylist()) == {opened.generation.chunking_id}
+        assert project.embedded_texts() - paid <= len(set(chunks["input_hash"].to_pylist()))
