@@ -38,7 +38,9 @@ class StoreSettings(Section):
     """Where the tables are."""
 
     uri: str | None = Field(default=None, description="A folder or object-store URL; default `<data_dir>/lancedb`.")
-    lock_timeout_seconds: float = Field(default=600.0, ge=0, description="Longest wait for another writer.")
+    lock_timeout_seconds: float = Field(
+        default=600.0, ge=0, description="Longest wait for another writer, and for a run that shows no sign of life."
+    )
     keep_originals: bool = Field(
         default=True, description="Keep what remote sources gave, so that another parser needs no fetch."
     )

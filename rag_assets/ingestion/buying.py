@@ -152,7 +152,8 @@ class _Buyer:
     def _settled(self, asked: Mask) -> Mask:
         """Which of `asked` others have stored, or had refused, since the run began."""
         shop, settled = self._shop, self._inputs.mask()
-        if shop.embeddings.version() != self._bought.version:
+        # Each commit makes one version. What this process writes just now is not counted yet: then it looks in vain.
+        if shop.embeddings.version() != self._bought.version + self._landing.commits:
             settled |= stored(shop.embeddings, self._inputs, asked)
             self._bought.stored |= settled
         refused = shop.ledger.refused(shop.space)
