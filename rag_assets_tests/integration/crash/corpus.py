@@ -5,6 +5,7 @@ Each source has documents that no edit touches, whose chunks any search for `ANC
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ SOURCES = ("atlas", "bulletin")
 DOCUMENTS = 8
 """Of each source at first. Edits keep it between this and twice as many, so that no source is ever held."""
 ANCHOR = "the lighthouse keeper writes down the tide"
+QUESTIONS = "questions.jsonl"
+"""Beside the configuration: one question, whose answer no edit touches. Asked where the configuration names it."""
 WORDS = (
     "amber", "basin", "candle", "delta", "ember", "ferry", "garnet", "harbour", "inlet", "juniper", "kelp", "lantern",
     "meadow", "nectar", "orchard", "pebble", "quarry", "ripple", "saffron", "timber", "umber", "valley", "willow",
@@ -46,6 +49,9 @@ class Corpus:
             self._write(source, "empty.md", "")
             for number in range(DOCUMENTS):
                 self._write(source, f"page-{number}.md", self._document())
+        question = {"id": "tide", "question": "What does the lighthouse keeper write down?", "answers": ["tide"]}
+        expected = {"split": "gate", "expected_uris": [f"{self.sources[0]}/anchor.md"]}
+        (self.root / QUESTIONS).write_text(json.dumps(question | expected) + "\n", "utf-8")
         self._write(self.sources[-1], "copy.md", self.texts[self.sources[0]]["page-0.md"])
         self.configure(settings)
 
@@ -59,6 +65,7 @@ class Corpus:
             for uri, text in dict(texts).items():
                 self._write(source, uri, text)
         self.config_file.write_text(configuration, "utf-8")
+        (self.root / QUESTIONS).touch()
 
     def edit(self) -> None:
         """In every source one document goes, comes or comes back, and two change, one of them in one paragraph."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rag_assets_tests.integration.crash.corpus import QUESTIONS
 from rag_assets_tests.integration.crash.drill import SETTINGS, Drill, drill
 
 KILLS = 10
@@ -35,19 +36,27 @@ class Boundary:
         return self.name
 
 
-STEMMING = tuple(f"retrieval: {{stemming: {value}}}\n" for value in ("false", "true"))
+SPREAD_MS = tuple(range(0, 61, 6))
+"""Over an operation that takes some tens of milliseconds."""
+WORDS_READ = tuple(
+    f"retrieval: {{stemming: {stemming}, stop_words: {stop_words}}}\n"
+    for stemming, stop_words in (("false", "true"), ("false", "false"), ("true", "false"), ("true", "true"))
+)
+"""Each differs from the two before it: whichever of the two indices a kill left built, both are built anew."""
 BOUNDARIES = (
     Boundary("store.between_upsert_and_delete", hits=(1, 2)),
     Boundary("snapshot.between_pin_and_ledger"),
     Boundary("embeddings.between_intent_and_call"),
     Boundary("embeddings.between_received_and_stored"),
-    Boundary("store.during_compaction", hits=(1, 2, 3), delays_ms=tuple(range(0, 61, 6)), runs=("maintenance",)),
-    Boundary("store.during_index_build", hits=(1, 2), delays_ms=tuple(range(0, 61, 6)), settings=STEMMING, flips=True),
+    Boundary("store.during_compaction", hits=(1, 2, 3), delays_ms=SPREAD_MS, runs=("maintenance",)),
+    Boundary(
+        "store.during_index_build", hits=(1, 2), delays_ms=tuple(range(0, 61, 6)), settings=WORDS_READ, flips=True
+    ),
     Boundary("raw_documents.between_denied_and_removed"),
     Boundary("raw_documents.between_written_and_origins"),
     Boundary("release.between_recorded_and_serving"),
     Boundary("release.between_serving_and_revocations", flips=True),
-    Boundary("evaluation.between_stored_and_verdict"),
+    Boundary("evaluation.between_stored_and_verdict", settings=(f"evaluation: {{questions: [{QUESTIONS}]}}\n",)),
 )
 
 
