@@ -55,6 +55,9 @@ def _safely(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -
         yield from look(settings)
     except RagAssetsError as error:
         yield Finding(look.__name__.lstrip("_"), False, error.problem, error.fix)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        yield Finding(look.__name__.lstrip("_"), False, f"{where}{error.strerror}", "Make it readable and writable.")
 
 
 def _python(_: Settings) -> Iterator[Finding]:

@@ -81,7 +81,7 @@ def test_what_cannot_be_recorded_is_said_once(caplog: pytest.LogCaptureFixture) 
     with said(caplog) as messages:
         record.record(USAGE)
         with record.where_possible():
-            raise full
+            Sink(full).record(USAGE)
     assert messages == [
         "warning: this answer is not on record. The ledger x failed: database or disk is full. Make room."
     ]
