@@ -270,7 +270,8 @@ class Project:
                     "configuration does not declare any more.",
                     fix=f"Declare models.providers.{role.provider} again, or run: rag-assets ingest --all",
                 )
-        return models.model_copy(update={"chat": content.chat, "embedding": content.embedding})
+        embedding = content.embedding.model_copy(update={"device": models.embedding.device})
+        return models.model_copy(update={"chat": content.chat, "embedding": embedding})
 
     @contextmanager
     def pipeline(

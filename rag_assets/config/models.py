@@ -46,6 +46,8 @@ class EmbeddingSettings(Section):
     provider: str = Field(default="embedded", description="A name below models.providers, `openai` or `embedded`.")
     model: str = Field(default=EMBEDDED_EMBEDDING_MODEL, description="The model's name as its provider knows it.")
     precision: Literal["fp32", "int8"] | None = Field(default=None, description="Embedded models only.")
+    # Where it runs is the machine's affair and no part of a release, whose vectors are the same on each.
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", exclude=True, description="Embedded fp32 only.")
     dimension: int | None = Field(default=None, gt=0, le=65_536, description="Needed for models unknown here.")
     max_input_tokens: int | None = Field(default=None, gt=0, description="Needed for models unknown here.")
     tokenizer: str | None = Field(default=None, description="`cl100k_base`, `o200k_base` or a tokenizer.json path.")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddedBatch", "Embedder", "EmbeddingSpace"]
 
+REQUESTS_EMBEDDED = 3
+"""Requests to the embedded provider under way at once: one is tokenised, one computed, one stored by the caller."""
+
 
 class Embedder:
     """The configured embedding model. Thread safe; `close` it, or use it in a `with` statement.
@@ -53,6 +56,7 @@ class Embedder:
         self.tokenizer: Tokenizer = load_tokenizer(self._model.tokenizer)
         self._provider = settings.all_providers()[embedding.provider]
         self._batch_size = embedding.batch_size
+        self._device = embedding.device
         self._price = catalog.price_of(self._model.name, settings.prices, kind=self._provider.kind)
         self._owns_client = client is None
         self._client: openai.OpenAI | None = None
@@ -65,6 +69,7 @@ class Embedder:
             kind=self._provider.kind,
             model=self._model,
             precision=self.space.precision,
+            device=embedding.device,
             prices=settings.prices,
             usage=usage,
         )
@@ -95,8 +100,8 @@ class Embedder:
             yield self._no_vectors(refused)
         unusable = {index for index, _ in refused}
         todo = self._plan([index for index in range(len(texts)) if index not in unusable], counts)
-        # The embedded provider uses all processors for one request; HTTP requests wait on a server.
-        workers = 1 if self._provider.kind == "embedded" else self._provider.max_concurrency
+        # The embedded provider uses all processors for one request: others only keep it from idling in between.
+        workers = REQUESTS_EMBEDDED if self._provider.kind == "embedded" else self._provider.max_concurrency
         yield from run_bounded(lambda batch: self._embed(batch, texts, counts), todo, workers)
 
     def embed_query(self, text: str) -> Vectors:
@@ -138,8 +143,16 @@ class Embedder:
     def _calls(self) -> EmbeddingCalls:
         with self._lock:
             if self._client is None:
+                self._check_device()
                 self._client = self._make_client()
             return self._make_calls(self._client)
+
+    def _check_device(self) -> None:
+        """Raises where the configured device cannot be used; over the wire that would look like a bad request."""
+        if self._provider.kind == "embedded" and self._device == "cuda":
+            from rag_assets.models.embedded.batched import cuda_encoder
+
+            cuda_encoder(self._device, self.space.precision)
 
     def _refusal(self, text: str, count: int) -> ModelError | None:
         if not text.strip():

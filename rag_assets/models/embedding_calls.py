@@ -47,6 +47,7 @@ class EmbeddingCalls:
         kind: Literal["openai", "embedded"],
         model: catalog.EmbeddingModel,
         precision: str | None,
+        device: str = "auto",
         prices: Mapping[str, Price],
         usage: UsageSink | None,
     ) -> None:
@@ -54,7 +55,7 @@ class EmbeddingCalls:
         self._provider = provider
         self._kind = kind
         self._model = model
-        self._precision = precision
+        self._extra = {} if precision is None else {"precision": precision, "device": device}
         self._prices = prices
         self._usage = usage
         self.dimension = model.dimension
@@ -103,8 +104,8 @@ class EmbeddingCalls:
         request: dict[str, Any] = {"model": self._model.name, "input": list(texts), "encoding_format": "base64"}
         if self._model.request_dimensions:
             request["dimensions"] = self._model.request_dimensions
-        if self._precision:
-            request["extra_body"] = {"precision": self._precision}
+        if self._extra:
+            request["extra_body"] = self._extra
         return request
 
     def _record(self, reported_tokens: int | None, counted_tokens: int, latency_ms: float, answer: Any) -> Usage:

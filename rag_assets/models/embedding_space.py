@@ -48,6 +48,11 @@ def embedding_space(settings: ModelSettings) -> EmbeddingSpace:
             f"models.embedding.precision is {embedding.precision!r}, and only the embedded provider has precisions.",
             fix="Remove that key, or set models.embedding.provider to embedded.",
         )
+    elif embedding.device != "auto":
+        raise ConfigurationError(
+            f"models.embedding.device is {embedding.device!r}, and only the embedded provider runs on a device here.",
+            fix="Remove that key, or set models.embedding.provider to embedded.",
+        )
     return EmbeddingSpace(
         model=model.name,
         precision=precision,

@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rag_assets.models.embedded.batched import Device, cuda_encoder
 from rag_assets.models.embedded.encoder import DEFAULT_PRECISION, DIMENSION, MAX_INPUT_TOKENS, get_encoder
 from rag_assets.models.embedded.tensors import Precision
 from rag_assets.models.embedded.tokenizer import SPECIAL_TOKENS, TooLongError
@@ -28,11 +29,11 @@ PRECISIONS: dict[str, Precision] = {
 }
 """The model's ids on the wire: the plain name is the default precision, a suffix names one."""
 
-_KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "precision", "user"})
+_KNOWN = frozenset({"model", "input", "encoding_format", "dimensions", "precision", "device", "user"})
 
 
 def embeddings(request: JsonObject) -> Reply:
-    """Vectors for one text or a list of texts. `precision` may be given beside the plain model id.
+    """Vectors for one text or a list of texts. `precision` and `device` may be given beside the plain model id.
 
     Usage counts what the model reads, special tokens included. Raises `WireError`; nothing is embedded then.
     """
@@ -44,7 +45,7 @@ def embeddings(request: JsonObject) -> Reply:
         raise WireError("`encoding_format` must be `float` or `base64`.", param="encoding_format")
     if request.get("dimensions") not in (None, DIMENSION):
         raise WireError(f"Vectors of {MODEL} always have {DIMENSION} dimensions.", param="dimensions")
-    encoder = get_encoder(precision)
+    encoder = cuda_encoder(_device(request), precision) or get_encoder(precision)
     inputs = []
     for index, text in enumerate(texts):
         try:
@@ -95,6 +96,13 @@ def _precision(request: JsonObject) -> Precision:
     if model != MODEL and asked != PRECISIONS[model]:
         raise WireError(f"`precision` is {asked} and the model is {model}.", param="precision")
     return cast(Precision, asked)
+
+
+def _device(request: JsonObject) -> Device:
+    asked = request.get("device") or "auto"
+    if asked not in get_args(Device):
+        raise WireError("`device` must be `auto`, `cpu` or `cuda`.", param="device")
+    return cast(Device, asked)
 
 
 def _encoded(vector: NDArray[np.float32], encoding: str) -> Any:

@@ -1,6 +1,6 @@
 """Builds the ONNX graphs of all-MiniLM-L6-v2. For developers only: nothing imports this module at run time.
 
-    python -m rag_assets.models.embedded.graph          # writes the two .onnx files beside this module
+    python -m rag_assets.models.embedded.graph          # writes the three .onnx files beside this module
 
 The graphs hold no weights (a few kilobytes each): every parameter is declared as an external initializer and given to
 onnxruntime in memory when the session is made (`tensors.py` has the same names). So the package needs neither `onnx`
@@ -8,6 +8,11 @@ nor torch at run time, and there is one copy of the weights on disk, the publish
 
 Input:   input_ids int64 [1, tokens], special tokens included. One text per run: no padding, no attention mask.
 Outputs: embedding float32 [1, 384], mean over the tokens, unit length; hidden float32 [1, tokens, 384], last layer.
+
+The batched graph (fp32 only) is for processors that are idle with one text at a time, such as GPUs:
+
+Inputs:  input_ids int64 [batch, tokens], padded with anything; mask int32 [batch, tokens], 1 where a token is real.
+Output:  embedding float32 [batch, 384], mean over the real tokens, unit length.
 
 `hidden` is the value that `embedding` is computed from, so declaring it as an output costs the embedding path nothing.
 Operators of the domain com.microsoft are onnxruntime's fused ones; Gelu is the exact one (erf), as in the reference.
@@ -37,8 +42,9 @@ IR_VERSION = 9
 class _Graph:
     """Collects the nodes and the external initializers of one graph."""
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: Precision, *, batched: bool) -> None:
         self.precision = precision
+        self.batched = batched
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
 
@@ -99,7 +105,8 @@ def _layer(graph: _Graph, index: int, value: str, result: str) -> None:
     bias = graph.external(f"{name}.qkv.bias", 3 * HIDDEN_SIZE)
     thirds = [f"{name}.query", f"{name}.key", f"{name}.value"]
     graph.node("Split", [f"{name}.qkv_product", "thirds"], *thirds, axis=-1)
-    graph.node("MultiHeadAttention", [*thirds, bias], f"{name}.context", domain=FUSED, num_heads=ATTENTION_HEADS)
+    attended_to = [*thirds, bias, "mask"] if graph.batched else [*thirds, bias]
+    graph.node("MultiHeadAttention", attended_to, f"{name}.context", domain=FUSED, num_heads=ATTENTION_HEADS)
     graph.linear(f"{name}.context", f"{name}.attention", HIDDEN_SIZE, HIDDEN_SIZE, f"{name}.attention_product")
     attended = f"{name}.attended"
     graph.add_and_norm(f"{name}.attention_product", value, f"{name}.attention_norm", f"{name}.attention.bias", attended)
@@ -110,28 +117,52 @@ def _layer(graph: _Graph, index: int, value: str, result: str) -> None:
     graph.add_and_norm(f"{name}.down_product", attended, f"{name}.norm", f"{name}.down.bias", result)
 
 
-def build(precision: Precision) -> Any:
-    """The graph in `precision`, as an `onnx.ModelProto`. Needs the development dependency `onnx`."""
+def _mean(graph: _Graph, value: str) -> None:
+    """`embedding`, the unit vector along the mean over the tokens, from the last layer."""
+    if not graph.batched:
+        graph.node("ReduceMean", [value], "mean", axes=[1], keepdims=0)
+        graph.node("LpNormalization", ["mean"], "embedding", axis=-1, p=2)
+        return
+    # The sum over the real tokens points where their mean does. These operators all have CUDA kernels.
+    from onnx import TensorProto
+
+    graph.node("Cast", ["mask"], "weights", to=TensorProto.FLOAT)
+    graph.node("Unsqueeze", ["weights", graph.constant("last", [2])], "token_weights")
+    graph.node("Mul", [value, "token_weights"], "real_tokens")
+    graph.node("ReduceSum", ["real_tokens", graph.constant("tokens_axis", [1])], "sum", keepdims=0)
+    graph.node("ReduceL2", ["sum"], "length_of_sum", axes=[-1], keepdims=1)
+    graph.node("Div", ["sum", "length_of_sum"], "embedding")
+
+
+def _signature(batched: bool) -> tuple[list[Any], list[Any]]:
     from onnx import TensorProto, helper
 
-    graph = _Graph(precision)
+    inputs = {"input_ids": TensorProto.INT64} | ({"mask": TensorProto.INT32} if batched else {})
+    batch = "batch" if batched else 1
+    outputs = {"embedding": [batch, HIDDEN_SIZE]} | ({} if batched else {"hidden": [1, "tokens", HIDDEN_SIZE]})
+    return (
+        [helper.make_tensor_value_info(name, kind, [batch, "tokens"]) for name, kind in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+    )
+
+
+def build(precision: Precision, *, batched: bool = False) -> Any:
+    """A graph as an `onnx.ModelProto`. Needs the development dependency `onnx`."""
+    from onnx import helper
+
+    graph = _Graph(precision, batched=batched)
     graph.constant("thirds", [HIDDEN_SIZE] * 3)
     value = _embed_tokens(graph)
     for index in range(LAYERS):
         result = "hidden" if index == LAYERS - 1 else f"layer{index}.out"
         _layer(graph, index, value, result)
         value = result
-    graph.node("ReduceMean", [value], "mean", axes=[1], keepdims=0)
-    graph.node("LpNormalization", ["mean"], "embedding", axis=-1, p=2)
+    _mean(graph, value)
     return helper.make_model(
         helper.make_graph(
             graph.nodes,
-            f"all-MiniLM-L6-v2-{precision}",
-            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "tokens"])],
-            [
-                helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, HIDDEN_SIZE]),
-                helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [1, "tokens", HIDDEN_SIZE]),
-            ],
+            f"all-MiniLM-L6-v2-{precision}{'-batched' if batched else ''}",
+            *_signature(batched),
             graph.initializers,
         ),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)],
@@ -144,6 +175,7 @@ def main() -> None:
     precisions: tuple[Precision, ...] = ("fp32", "int8")
     for precision in precisions:
         graph_path(precision).write_bytes(build(precision).SerializeToString(deterministic=True))
+    graph_path("fp32", batched=True).write_bytes(build("fp32", batched=True).SerializeToString(deterministic=True))
 
 
 if __name__ == "__main__":

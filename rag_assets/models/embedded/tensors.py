@@ -29,9 +29,9 @@ VOCABULARY_SIZE = 30522
 LARGEST_STEP = 63  # of a quantised weight
 
 
-def graph_path(precision: Precision) -> Path:
+def graph_path(precision: Precision, *, batched: bool = False) -> Path:
     """The graph file of `precision`, shipped beside this module (built by `graph.py`)."""
-    return Path(__file__).with_name(f"all_minilm_l6_v2_{precision}.onnx")
+    return Path(__file__).with_name(f"all_minilm_l6_v2_{precision}{'_batched' if batched else ''}.onnx")
 
 
 def graph_parameters(weights: Mapping[str, NDArray[np.float32]], precision: Precision) -> dict[str, Tensor]:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
 import pickle
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +72,33 @@ def test_callers_in_many_threads_get_the_same_vectors():
             assert np.array_equal(vectors, expected)
 
 
+def test_no_more_texts_run_at_once_than_there_are_threads(monkeypatch):
+    encoder = Encoder("int8", threads=2)
+    texts = reference_texts()
+    expected = encoder.embed(texts)
+    session, lock = encoder._session, threading.Lock()
+    running: list[int] = [0]
+    seen: list[int] = []
+
+    class Counting:
+        def run(self, *arguments: Any) -> Any:
+            with lock:
+                running[0] += 1
+                seen.append(running[0])
+            try:
+                return session.run(*arguments)
+            finally:
+                with lock:
+                    running[0] -= 1
+
+    monkeypatch.setattr(encoder, "_session", Counting())
+    with ThreadPoolExecutor(4) as callers:
+        for vectors in callers.map(lambda _: encoder.embed(texts), range(6)):
+            assert np.array_equal(vectors, expected)
+    assert max(seen) <= 2
+    assert len(seen) == 6 * len(texts)
+
+
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 def test_vectors_are_unit_float32(precision):
     vectors = get_encoder(precision).embed(reference_texts())
@@ -115,3 +145,14 @@ def test_one_encoder_per_precision_and_process():
     assert len(encoders) == 1
     with pytest.raises(InvalidRequestError, match="bf16"):
         get_encoder("bf16")  # type: ignore[arg-type]  # what a wrong configuration would pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_waits_for_no_turn_of_its_parent():
+    encoder = Encoder("int8", threads=1)
+    with encoder._turns:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if encoder._turns._free.acquire(timeout=20) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
