@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rag_assets.chunking import chunk_document
-from rag_assets.errors import ChunkError
+from rag_assets.chunking.rows import cut_row
 from rag_assets.estimating.inputs import Inputs
-from rag_assets.ingestion.chunks import chunk_rows, document_from_row
+from rag_assets.ingestion.chunks import cutting_of
 from rag_assets.ingestion.generation import Generation
 from rag_assets.models.embedder import Embedder
 from rag_assets.store import Table
@@ -34,17 +33,10 @@ class Cutter:
 
     def cut(self, document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         """Rows of the chunks table for a row of `raw_documents`; None where it cannot be cut."""
-        row = dict(document)
-        try:
-            found = chunk_document(
-                document_from_row(row),
-                self.generation.chunking,
-                self.embedder.tokenizer,
-                max_input_tokens=self.embedder.max_input_tokens,
-            )
-        except ChunkError:
-            return None
-        return chunk_rows(row, found, self.generation)
+        return cut_row(
+            document,
+            cutting_of(self.generation, self.embedder.tokenizer, self.embedder.max_input_tokens),
+        )
 
     def input_tokens(self, row: Mapping[str, Any]) -> int:
         """Tokens of what is embedded for a row, exact also with a prefix for documents."""

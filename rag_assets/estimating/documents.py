@@ -11,11 +11,11 @@ from rag_assets.documents.connectors import Connector
 from rag_assets.documents.connectors.files import size_in
 from rag_assets.documents.model import Listed
 from rag_assets.documents.parsing import parse, parser_for
+from rag_assets.documents.rows import Reading, document_row
 from rag_assets.errors import DocumentError
 from rag_assets.fingerprints import document_id
 from rag_assets.ingestion.difference import change_gate, is_document_due, same_reading, settings_salt, vanished
 from rag_assets.ingestion.quarantine import READING, Quarantine, reading_gate
-from rag_assets.ingestion.raw_documents import document_row
 from rag_assets.ledger import Ledger
 from rag_assets.store import Table
 
@@ -112,6 +112,7 @@ def open_documents(
 ) -> Iterator[Opened]:
     """Reads and parses `items`, one after another."""
     salt = settings_salt(source)
+    reading = Reading(name, source.language, tuple(sorted(source.allowed_groups)))
     for item in items:
         previous = plan.stored.get(item.uri)
         try:
@@ -123,7 +124,7 @@ def open_documents(
         except DocumentError:
             yield Opened(item, previous, is_new_row=False, failed=True)
             continue
-        row = document_row(name, source, item.uri, document, loaded.content_hash, "")
+        row = document_row(loaded, document, reading)
         if previous and previous["row_hash"] == row["row_hash"]:
             yield Opened(item, previous, is_new_row=False, failed=False)
         else:

@@ -5,77 +5,43 @@ One that could not be cut is not tried again either, as long as neither changes.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
-from rag_assets import schemas
-from rag_assets.chunking import Chunk, chunk_document
-from rag_assets.chunking.tokenizer import Tokenizer
-from rag_assets.documents.model import Block, Document
-from rag_assets.errors import ChunkError
-from rag_assets.fingerprints import chunk_id, data_version, fingerprint, sha256_hex
-from rag_assets.ingestion.difference import is_chunking_due
+from rag_assets.chunking import Tokenizer
+from rag_assets.chunking.rows import DOCUMENT_COLUMNS, Cutting, Uncut, cut_documents
+from rag_assets.fingerprints import data_version_of_columns
+from rag_assets.ingestion.chunk_state import Comparison, StoredChunks, compare, difference
+from rag_assets.ingestion.failed_cuts import FailedCuts
 from rag_assets.ingestion.generation import Generation
-from rag_assets.ingestion.quarantine import CHUNK, Quarantine, chunking_gate
 from rag_assets.ingestion.results import ChunksResult, Progress, no_progress
-from rag_assets.ledger import Failure, Ledger
+from rag_assets.ledger import Ledger
 from rag_assets.store import Table
 
-BATCH_DOCUMENTS = 256
-STATE_COLUMNS = ["chunk_id", "document_id", "document_hash", "generation", "row_hash", "token_count"]
+PARCEL_DOCUMENTS = 64
+PARCEL_CHARACTERS = 1_000_000
+BATCH_ROWS = 8_192
 
 
 @dataclass(slots=True)
 class _Tally:
     added: int = 0
     removed: int = 0
-    kept: int = 0
     failed: int = 0
     commits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Cutter:
-    """Cuts documents for one generation; `quarantine` holds those that could not be cut."""
+class _Cut:
+    """The chunks of the due documents `first` up to before `last`."""
 
-    generation: Generation
-    tokenizer: Tokenizer
-    max_input_tokens: int
-    quarantine: Quarantine
-
-    def gate(self, row_hash: str) -> str:
-        return chunking_gate(row_hash, self.generation.chunking_id, self.max_input_tokens)
-
-    def is_due(self, key: str, row_hash: str, rows: Sequence[dict[str, Any]]) -> bool:
-        """Whether to cut the document: its `rows` are not of this version and generation, or it failed and is tried
-        again. One without chunks is looked at again: it is new or empty."""
-        differs = is_chunking_due(rows, row_hash, self.generation.chunking_id)
-        return self.quarantine.is_due(key, self.gate(row_hash), otherwise=differs)
-
-    def is_over(self, failure: Failure, row_hash: str | None, tried: set[str]) -> bool:
-        """Whether a failure of this stage ends: its document was cut, or is again what was cut before."""
-        if failure.stage != CHUNK or failure.dropped or row_hash is None:
-            return False
-        return failure.document_id in tried or failure.gate != self.gate(row_hash)
-
-    def cut(self, document: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """The chunk rows of a row of `raw_documents`; None, and recorded, when it cannot be cut."""
-        try:
-            cut = chunk_document(
-                document_from_row(document),
-                self.generation.chunking,
-                self.tokenizer,
-                max_input_tokens=self.max_input_tokens,
-            )
-        except ChunkError as error:
-            key = document["document_id"]
-            self.quarantine.fail(document["uri"], key, CHUNK, error, self.gate(document["row_hash"]))
-            return None
-        return chunk_rows(document, cut, self.generation)
+    first: int
+    last: int
+    chunks: pa.RecordBatch
+    uncut: list[Uncut]
 
 
 def sync_chunks(
@@ -90,163 +56,115 @@ def sync_chunks(
     progress: Progress = no_progress,
 ) -> ChunksResult:
     """Brings the chunks of source `name` in step with its raw documents and with `generation`."""
+    cutting = cutting_of(generation, tokenizer, max_input_tokens)
     with chunks.lock():
-        documents = _versions(raw_documents)
-        stored = _stored_by_document(chunks)
-        previous_generations = {row["generation"] for rows in stored.values() for row in rows}
-        cutter = _Cutter(generation, tokenizer, max_input_tokens, Quarantine(name, ledger, [CHUNK]))
-        due = [key for key, row_hash in documents.items() if cutter.is_due(key, row_hash, stored.get(key, ()))]
+        compared = compare(raw_documents, chunks, generation.chunking_id)
+        failures = FailedCuts(name, ledger, compared, cutting)
+        due = failures.due(compared)
+        due_ids = compared.documents["document_id"].take(pa.array(due)).combine_chunks()
+        lengths = compared.documents["characters"].to_numpy()[due]
         tally = _Tally()
-        done = 0
-        for batch in _batches(due):
-            texts = raw_documents.lookup(batch, columns=schemas.RAW_DOCUMENTS.names)
-            upserts, deletes = _difference(texts.to_pylist(), stored, cutter, tally)
-            tally.commits += chunks.apply(pa.Table.from_pylist(upserts, schema=schemas.CHUNKS), deletes).commits
-            cutter.quarantine.flush()
-            done += len(batch)
-            progress("documents", done, len(due))
-        gone = [row["chunk_id"] for key, rows in stored.items() if key not in documents for row in rows]
-        tally.removed += len(gone)
-        tally.commits += chunks.apply(None, gone).commits
-        tried = set(due)
-        tally.failed = cutter.quarantine.settle(
-            lambda failure: cutter.is_over(failure, documents.get(failure.document_id), tried)
-        )
-        return _result(
-            name,
-            chunks,
-            generation,
-            tally,
-            rechunked=len(due),
-            generation_changed=bool(previous_generations - {generation.chunking_id}),
-        )
+        stored = StoredChunks(chunks, due_ids, compared.seen[due])
+        writer = _Writer(chunks, stored, failures, tally, len(due), progress)
+        for first, last in _parcels(lengths):
+            texts = raw_documents.lookup(due_ids.slice(first, last - first).to_pylist(), columns=DOCUMENT_COLUMNS)
+            writer.take(_Cut(first, last, *cut_documents(texts, cutting)))
+        writer.write()
+        tally.removed += len(compared.orphans)
+        tally.commits += chunks.apply(None, compared.orphans).commits
+        tally.failed = failures.settle()
+        return _result(name, chunks, generation, tally, compared, due)
 
 
-def _versions(raw_documents: Table) -> dict[str, str]:
-    if not raw_documents.exists():
-        return {}
-    rows = raw_documents.rows(columns=["document_id", "row_hash"])
-    return dict(zip(rows["document_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True))
-
-
-def _stored_by_document(chunks: Table) -> dict[str, list[dict[str, Any]]]:
-    by_document: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    if chunks.exists():
-        for row in chunks.rows(columns=STATE_COLUMNS).to_pylist():
-            by_document[row["document_id"]].append(row)
-    return by_document
-
-
-def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), BATCH_DOCUMENTS):
-        yield keys[start : start + BATCH_DOCUMENTS]
-
-
-def _difference(
-    documents: Sequence[dict[str, Any]], stored: dict[str, list[dict[str, Any]]], cutter: _Cutter, tally: _Tally
-) -> tuple[list[dict[str, Any]], list[str]]:
-    upserts: list[dict[str, Any]] = []
-    deletes: list[str] = []
-    for row in documents:
-        wanted = cutter.cut(row)
-        if wanted is None:
-            continue
-        have = {old["chunk_id"]: old["row_hash"] for old in stored.get(row["document_id"], ())}
-        upserts += [new for new in wanted if have.get(new["chunk_id"]) != new["row_hash"]]
-        ids = {new["chunk_id"] for new in wanted}
-        gone = [key for key in have if key not in ids]
-        deletes += gone
-        tally.added += len(ids - have.keys())
-        tally.removed += len(gone)
-    return upserts, deletes
-
-
-def document_from_row(row: dict[str, Any]) -> Document:
-    """The parsed document that a row of `raw_documents` holds."""
-    blocks = tuple(
-        Block(
-            kind=block["kind"],
-            start=block["start"],
-            end=block["end"],
-            level=block["level"],
-            page=block["page"],
-            heading_path=tuple(block["heading_path"]),
-        )
-        for block in row["blocks"]
-    )
-    return Document(
-        text=row["text"],
-        blocks=blocks,
-        title=row["title"],
-        media_type=row["media_type"],
-        parser=row["parser"],
-        language=row["language"],
-        published_at=row["published_at"],
-        metadata={},
+def cutting_of(generation: Generation, tokenizer: Tokenizer, max_input_tokens: int) -> Cutting:
+    """How documents are cut for `generation`."""
+    return Cutting(
+        settings=generation.chunking,
+        tokenizer=tokenizer,
+        max_input_tokens=max_input_tokens,
+        chunking_id=generation.chunking_id,
+        document_prefix=generation.space.document_prefix,
     )
 
 
-def chunk_rows(document: dict[str, Any], chunks: Sequence[Chunk], generation: Generation) -> list[dict[str, Any]]:
-    """Rows of the chunks table for one document. Equal chunks of a document get distinct, stable ids."""
-    seen: Counter[str] = Counter()
-    rows = []
-    prefix = generation.space.document_prefix
-    for chunk in chunks:
-        text_hash = sha256_hex(chunk.text)
-        row: dict[str, Any] = {
-            "chunk_id": chunk_id(document["document_id"], text_hash, seen[text_hash]),
-            "document_id": document["document_id"],
-            "source": document["source"],
-            "uri": document["uri"],
-            "title": document["title"],
-            "language": document["language"],
-            "generation": generation.chunking_id,
-            "ordinal": chunk.ordinal,
-            "document_chunks": len(chunks),
-            "text": chunk.text,
-            "text_hash": text_hash,
-            "input_text": chunk.input_text,
-            "input_hash": sha256_hex(prefix + chunk.input_text),
-            "token_count": chunk.token_count,
-            "heading_path": list(chunk.heading_path),
-            "start_offset": chunk.start,
-            "end_offset": chunk.end,
-            "page": chunk.page,
-            "allowed_groups": document["allowed_groups"],
-            "document_hash": document["row_hash"],
-        }
-        seen[text_hash] += 1
-        row["row_hash"] = fingerprint(**{key: value for key, value in row.items() if key not in ("text", "input_text")})
-        rows.append(row)
-    return rows
+def _parcels(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of documents: each of a bounded number, and of a bounded number of characters save for a longer one."""
+    first = characters = 0
+    for position, length in enumerate(lengths.tolist()):
+        full = position - first >= PARCEL_DOCUMENTS or characters + length > PARCEL_CHARACTERS
+        if full and position > first:
+            yield first, position
+            first, characters = position, 0
+        characters += length
+    if first < len(lengths):
+        yield first, len(lengths)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Gathers differences into writes of a bounded size, and records what failed."""
+
+    chunks: Table
+    stored: StoredChunks
+    failures: FailedCuts
+    tally: _Tally
+    due: int
+    progress: Progress
+    upserts: list[pa.Table] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
+    done: int = 0
+
+    def take(self, cut: _Cut) -> None:
+        """Takes over the chunks of some documents, and writes when enough has come together."""
+        for one in cut.uncut:
+            self.failures.fail(one)
+        stored = self.stored.of(cut.first, cut.last)
+        found = difference(cut.chunks, stored, failed=[one.document_id for one in cut.uncut])
+        self.tally.added += found.added
+        self.tally.removed += len(found.deletes)
+        self.upserts.append(found.upserts)
+        self.deletes += found.deletes
+        self.done += cut.last - cut.first
+        if sum(table.num_rows for table in self.upserts) + len(self.deletes) >= BATCH_ROWS:
+            self.write()
+
+    def write(self) -> None:
+        """Writes what has come together."""
+        if self.upserts:
+            self.tally.commits += self.chunks.apply(pa.concat_tables(self.upserts), self.deletes).commits
+            self.upserts, self.deletes = [], []
+            self.progress("documents", self.done, self.due)
+        self.failures.flush()
 
 
 def chunks_version(name: str, chunks: Table, generation: Generation) -> str:
     """The data version of the chunks of source `name` as they are stored now."""
-    columns = ["chunk_id", "row_hash"]
-    rows = (chunks.rows(columns=columns) if chunks.exists() else schemas.CHUNKS.empty_table()).select(columns)
-    pairs = zip(rows["chunk_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True)
-    return data_version(pairs, f"{name}/{generation.chunking_id}")
+    pairs = ((batch["chunk_id"], batch["row_hash"]) for batch in chunks.batches(columns=["chunk_id", "row_hash"]))
+    return data_version_of_columns(pairs, f"{name}/{generation.chunking_id}")
 
 
 def _result(
-    name: str, chunks: Table, generation: Generation, tally: _Tally, *, rechunked: int, generation_changed: bool
+    name: str, chunks: Table, generation: Generation, tally: _Tally, compared: Comparison, due: np.ndarray
 ) -> ChunksResult:
-    columns = ["token_count"]
-    rows = (chunks.rows(columns=columns) if chunks.exists() else schemas.CHUNKS.empty_table()).select(columns)
-    tokens = sorted(rows["token_count"].to_pylist())
+    counts = [batch["token_count"].to_numpy() for batch in chunks.batches(columns=["token_count"])]
+    tokens = np.concatenate(counts) if counts else np.empty(0, np.int32)
+    at = int(0.95 * (len(tokens) - 1))
     return ChunksResult(
         data_version=chunks_version(name, chunks, generation),
-        rows=rows.num_rows,
+        rows=len(tokens),
         added=tally.added,
         removed=tally.removed,
-        unchanged=rows.num_rows - tally.added,
+        unchanged=len(tokens) - tally.added,
         failed_documents=tally.failed,
-        tokens=sum(tokens),
-        longest_tokens=tokens[-1] if tokens else 0,
-        p95_tokens=tokens[int(0.95 * (len(tokens) - 1))] if tokens else 0,
-        documents_rechunked=rechunked,
-        generation_changed=generation_changed,
+        tokens=int(tokens.sum(dtype=np.int64)),
+        longest_tokens=int(tokens.max()) if len(tokens) else 0,
+        p95_tokens=int(np.partition(tokens, at)[at]) if len(tokens) else 0,
+        documents_rechunked=len(due),
+        documents_new=int(np.count_nonzero(~compared.seen[due])),
+        documents_changed=int(np.count_nonzero(compared.changed[due])),
+        documents_removed=len(compared.orphaned_documents),
+        documents_outdated=int(np.count_nonzero(compared.outdated[due])),
+        generation_changed=bool(compared.generations - {generation.chunking_id}),
         commits=tally.commits,
         table_version=chunks.version(),
     )

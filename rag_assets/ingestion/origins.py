@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rag_assets.ledger import DocumentVersion, Ledger
 from rag_assets.store import Table
+from rag_assets.store.sql import in_groups
 
 ORIGIN_COLUMNS = ["document_id", "row_hash", "source", "uri", "content_hash", "parser", "loaded_at"]
 
 
-def record_origins(rows: Iterable[Mapping[str, Any]], ledger: Ledger, run_id: str | None) -> None:
+def record_origins(rows: pa.Table, ledger: Ledger, run_id: str | None) -> None:
     """Records rows of `raw_documents` as versions that `run_id` stored; a known one keeps its first run and time."""
     ledger.record_document_versions(
         [
@@ -25,7 +26,7 @@ def record_origins(rows: Iterable[Mapping[str, Any]], ledger: Ledger, run_id: st
                 run_id=run_id,
                 loaded_at=row["loaded_at"],
             )
-            for row in rows
+            for row in rows.select(ORIGIN_COLUMNS).to_pylist()
         ]
     )
 
@@ -35,11 +36,14 @@ def record_missing_origins(name: str, raw_documents: Table, ledger: Ledger) -> N
 
     They were stored by a run that died before it could say so, or by a version of this program that did not keep them.
     """
-    if not raw_documents.exists():
-        return
     stored = raw_documents.rows(columns=["document_id", "row_hash"])
-    pairs = set(zip(stored["document_id"].to_pylist(), stored["row_hash"].to_pylist(), strict=True))
-    missing = pairs - ledger.document_version_keys(name)
-    if missing:
-        keys = sorted(document for document, _ in missing)
-        record_origins(raw_documents.lookup(keys, ORIGIN_COLUMNS).to_pylist(), ledger, None)
+    if not stored.num_rows:
+        return
+    versions = pc.binary_join_element_wise(stored["document_id"], stored["row_hash"], " ")
+    known = pa.chunked_array(
+        [pa.array([" ".join(key) for key in keys], pa.string()) for keys in ledger.document_version_batches(name)],
+        pa.string(),
+    )
+    missing = stored["document_id"].filter(pc.invert(pc.is_in(versions, value_set=known))).to_pylist()
+    for keys in in_groups(missing):
+        record_origins(raw_documents.lookup(keys, ORIGIN_COLUMNS), ledger, None)

@@ -69,6 +69,16 @@ class Quarantine:
         """Whether the document at `uri` failed before; costs less than to name its gate."""
         return uri in self._uris
 
+    @property
+    def uris(self) -> frozenset[str]:
+        """The documents that failed before."""
+        return frozenset(self._uris)
+
+    @property
+    def document_ids(self) -> list[str]:
+        """Their ids, sorted."""
+        return sorted(self._found)
+
     def is_due(self, document_id: str, gate: str, *, otherwise: bool) -> bool:
         """Whether to try a document; `otherwise` is the answer for one that did not fail with this gate."""
         failure = self._found.get(document_id)

@@ -7,32 +7,28 @@ but not changed only gets its new fingerprint.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from rag_assets import schemas
 from rag_assets.config import SourceSettings
 from rag_assets.documents.connectors import Connector
-from rag_assets.documents.model import Document, Listed
-from rag_assets.documents.parsing import parse, parser_for
-from rag_assets.errors import DocumentError, ParseError, SourceHeldError
+from rag_assets.documents.rows import Reading
+from rag_assets.errors import SourceHeldError
 from rag_assets.failpoints import failpoint
-from rag_assets.fingerprints import data_version, document_id, fingerprint
-from rag_assets.ingestion.difference import change_gate, is_document_due, same_reading, settings_salt, vanished
+from rag_assets.fingerprints import data_version_of_columns
+from rag_assets.ingestion.difference import settings_salt, vanished
+from rag_assets.ingestion.failed_readings import FailedReadings
+from rag_assets.ingestion.listing import Due, compare, missing, read_listing, read_stored
+from rag_assets.ingestion.loading import Loader, Outcome
 from rag_assets.ingestion.origins import record_missing_origins, record_origins
-from rag_assets.ingestion.quarantine import READING, Quarantine, reading_gate
 from rag_assets.ingestion.results import Progress, RawDocumentsResult, no_progress
-from rag_assets.ledger import Failure, Ledger
+from rag_assets.ledger import Ledger
 from rag_assets.store import Table
 
-BATCH_DOCUMENTS = 256
-BATCH_CHARACTERS = 16_000_000
-KEPT_COLUMNS = ["document_id", "uri", "fingerprint", "content_hash", "parser", "row_hash"]
+BATCH_DOCUMENTS = 512
+BATCH_CHARACTERS = 4_000_000
 
 
 @dataclass(slots=True)
@@ -41,8 +37,11 @@ class _Tally:
     changed: int = 0
     failed: int = 0
     opened: int = 0
+    removed: int = 0
+    dropped: int = 0
+    parser_changed: int = 0
+    settings_changed: int = 0
     commits: int = 0
-    loaded_uris: set[str] = field(default_factory=set)
 
 
 def sync_raw_documents(
@@ -67,47 +66,43 @@ def sync_raw_documents(
     Raises `SourceUnavailableError` when the source cannot be listed, and `SourceHeldError` when more of it vanished at
     once than `max_removed_fraction` allows and no person confirmed it; in both cases nothing is changed.
     """
-    tally = _Tally()
     with table.lock():
-        listed = {item.uri: item for item in connector.list() if parser_for(item.uri) is not None}
-        stored = _stored(table)
-        removed = [row for uri, row in stored.items() if uri not in listed]
-        _hold_when_too_much_vanished(name, source, removed, len(stored), ledger)
-        quarantine = Quarantine(name, ledger, READING)
-        loader = _Loader(name, source, connector, table, settings_salt(source), stored, tally, quarantine)
-        given_up = {uri for uri, item in listed.items() if loader.is_given_up(item)}
-        removed += [stored[uri] for uri in sorted(given_up & stored.keys())]
-        ledger.deny_documents(
-            name, [(row["document_id"], row["uri"]) for row in removed], reason="removed from its source"
-        )
-        if removed:
-            failpoint("raw_documents.between_denied_and_removed")
-        tally.commits += table.apply(None, [row["document_id"] for row in removed]).commits
-        due = [item for uri, item in listed.items() if uri not in given_up and (verify_contents or loader.is_due(item))]
-        for batch in loader.batches(due):
-            tally.commits += table.apply(pa.Table.from_pylist(batch, schema=schemas.RAW_DOCUMENTS), []).commits
-            failpoint("raw_documents.between_written_and_origins")
-            record_origins(batch, ledger, run_id)
-            quarantine.flush()
-            progress("documents", tally.opened, len(due))
+        stored = read_stored(table)
+        compared = compare(read_listing(connector), stored, settings_salt(source))
+        listed = compared.listed.num_rows
+        removed = missing(stored, compared.listed)
+        _hold_when_too_much_vanished(name, source, removed, stored.num_rows, ledger)
+        failures = FailedReadings(name, source, ledger, compared)
+        given_up = stored.filter(pc.is_in(stored["uri"], value_set=pa.array(failures.given_up, pa.string())))
+        tally = _Tally(removed=removed.num_rows + given_up.num_rows, dropped=len(failures.given_up))
+        _remove(name, pa.concat_tables([removed, given_up]), table, ledger, tally)
+        due = Due.of(compared, failures.due(compared, everything=verify_contents))
+        tally.parser_changed, tally.settings_changed = compared.parser_changed, compared.settings_changed
+        del stored, compared, removed, given_up  # from here on only what is due is in memory
+        reading = Reading(name, source.language, tuple(sorted(source.allowed_groups)))
+        writer = _Writer(name, table, ledger, run_id, tally, failures, len(due), progress)
+        for outcome in Loader(connector, table, reading, settings_salt(source)).outcomes(due):
+            writer.take(outcome)
+        writer.write()
         ledger.release_hold(name)
-        failed = quarantine.settle(lambda failure: loader.is_over(failure, listed.get(failure.uri)))
+        failed = failures.settle()
         record_missing_origins(name, table, ledger)
-        return _result(
-            name, table, tally, removed=len(removed), listed=len(listed), failed=failed, dropped=len(given_up)
-        )
+        return _result(name, table, tally, listed=listed, failed=failed)
 
 
-def _stored(table: Table) -> dict[str, dict[str, Any]]:
-    if not table.exists():
-        return {}
-    return {row["uri"]: row for row in table.rows(columns=KEPT_COLUMNS).to_pylist()}
+def _remove(name: str, gone: pa.Table, table: Table, ledger: Ledger, tally: _Tally) -> None:
+    keys = gone["document_id"].to_pylist()
+    denied = list(zip(keys, gone["uri"].to_pylist(), strict=True))
+    ledger.deny_documents(name, denied, reason="removed from its source")
+    if keys:
+        failpoint("raw_documents.between_denied_and_removed")
+    tally.commits += table.apply(None, keys).commits
 
 
 def _hold_when_too_much_vanished(
-    name: str, source: SourceSettings, removed: Sequence[dict[str, Any]], stored: int, ledger: Ledger
+    name: str, source: SourceSettings, removed: pa.Table, stored: int, ledger: Ledger
 ) -> None:
-    gone = vanished(source, (row["document_id"] for row in removed), stored)
+    gone = vanished(source, removed["document_id"].to_pylist(), stored)
     if not gone.too_many:
         ledger.release_hold(name)
         return
@@ -122,166 +117,72 @@ def _hold_when_too_much_vanished(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Loader:
-    """Loads the due documents of one source. `salt` stands for the settings that end up in its rows."""
+@dataclass(slots=True)
+class _Writer:
+    """Gathers rows into writes of a bounded size, and records what failed."""
 
     name: str
-    source: SourceSettings
-    connector: Connector
     table: Table
-    salt: str
-    stored: dict[str, dict[str, Any]]
+    ledger: Ledger
+    run_id: str | None
     tally: _Tally
-    quarantine: Quarantine
+    failures: FailedReadings
+    due: int
+    progress: Progress
+    rows: list[pa.RecordBatch] = field(default_factory=list)
+    characters: int = 0
 
-    def is_due(self, item: Listed) -> bool:
-        """Whether to open the document: it is new or changed, or it failed and is tried again."""
-        differs = self._differs(item)
-        if item.uri not in self.quarantine:
-            return differs
-        return self.quarantine.is_due(self._id(item.uri), self._reading_gate(item), otherwise=differs)
+    def take(self, outcome: Outcome) -> None:
+        """Takes over what became of some documents, and writes when enough has come together."""
+        tally = self.tally
+        tally.opened += outcome.opened
+        tally.added += outcome.added
+        tally.changed += outcome.changed
+        tally.failed += len(outcome.failed)
+        for one in outcome.failed:
+            self.failures.fail(one.uri, one.stage, one.error, one.gate)
+        self.rows += outcome.rows
+        self.characters += sum(int(batch["characters"].to_numpy().sum()) for batch in outcome.rows)
+        if sum(batch.num_rows for batch in self.rows) >= BATCH_DOCUMENTS or self.characters >= BATCH_CHARACTERS:
+            self.write()
 
-    def is_given_up(self, item: Listed) -> bool:
-        """Whether a person gave up the document as it is listed."""
-        if item.uri not in self.quarantine:
-            return False
-        return self.quarantine.is_given_up(self._id(item.uri), self._reading_gate(item))
-
-    def is_over(self, failure: Failure, item: Listed | None) -> bool:
-        """Whether a failure ends, after everything was loaded: of any stage when its document is gone from the source;
-        of this one when it was read, or is again what was read before."""
-        if item is None:
-            return True
-        if failure.uri in self.tally.loaded_uris:
-            return failure.dropped or failure.stage in READING
-        if failure.dropped or failure.stage not in READING:
-            return False
-        return not self._differs(item) and failure.gate != self._reading_gate(item)
-
-    def _differs(self, item: Listed) -> bool:
-        return is_document_due(item, self.stored.get(item.uri), self.salt)
-
-    def _reading_gate(self, item: Listed) -> str:
-        return reading_gate(self._gate(item.fingerprint), parser_for(item.uri), self.source)
-
-    def _id(self, uri: str) -> str:
-        return document_id(self.name, uri)
-
-    def batches(self, due: Sequence[Listed]) -> Iterator[list[dict[str, Any]]]:
-        """Rows in bounded groups. A document that fails is recorded and left out."""
-        batch: list[dict[str, Any]] = []
-        characters = 0
-        for item in due:
-            self.tally.opened += 1
-            try:
-                row = self._row(item)
-            except DocumentError as error:
-                self.tally.failed += 1
-                stage = "parse" if isinstance(error, ParseError) else "load"
-                self.quarantine.fail(item.uri, self._id(item.uri), stage, error, self._reading_gate(item))
-                continue
-            self._count(item.uri, row)
-            batch.append(row)
-            characters += row["characters"]
-            if len(batch) >= BATCH_DOCUMENTS or characters >= BATCH_CHARACTERS:
-                yield batch
-                batch, characters = [], 0
-        if batch:
-            yield batch
-
-    def _gate(self, listed_fingerprint: str) -> str:
-        return change_gate(listed_fingerprint, self.salt)
-
-    def _count(self, uri: str, row: dict[str, Any]) -> None:
-        self.tally.loaded_uris.add(uri)
-        previous = self.stored.get(uri)
-        if previous is None:
-            self.tally.added += 1
-        elif previous["row_hash"] != row["row_hash"]:
-            self.tally.changed += 1
-
-    def _row(self, item: Listed) -> dict[str, Any]:
-        """The row of one document. One that was only touched is not parsed again: its row gets the new fingerprint."""
-        loaded = self.connector.load(item.uri)
-        previous = self.stored.get(item.uri)
-        if previous and previous["content_hash"] == loaded.content_hash and same_reading(previous, item.uri, self.salt):
-            row: dict[str, Any] = self.table.lookup([previous["document_id"]], schemas.RAW_DOCUMENTS.names).to_pylist()[
-                0
-            ]
-            return row | {"fingerprint": self._gate(loaded.fingerprint)}
-        document = parse(loaded.data, item.uri, language=self.source.language)
-        return document_row(
-            self.name, self.source, item.uri, document, loaded.content_hash, self._gate(loaded.fingerprint)
-        )
+    def write(self) -> None:
+        """Writes what has come together, and whose rows they are."""
+        if self.rows:
+            rows = pa.Table.from_batches(self.rows)
+            self.rows, self.characters = [], 0
+            self.tally.commits += self.table.apply(rows, []).commits
+            failpoint("raw_documents.between_written_and_origins")
+            record_origins(rows, self.ledger, self.run_id)
+            self.failures.loaded(rows["uri"].to_pylist())
+            self.progress("documents", self.tally.opened, self.due)
+        self.failures.flush()
 
 
-def document_row(
-    name: str, source: SourceSettings, uri: str, document: Document, content_hash: str, change_gate: str
-) -> dict[str, Any]:
-    """The row of a parsed document, with all columns of `schemas.RAW_DOCUMENTS`."""
-    metadata = json.dumps(document.metadata, sort_keys=True, ensure_ascii=False)
-    published = document.published_at.isoformat() if document.published_at else None
-    row_hash = fingerprint(
-        content=content_hash,
-        parser=document.parser,
-        title=document.title,
-        language=document.language,
-        published=published,
-        groups=sorted(source.allowed_groups),
-        metadata=metadata,
-    )
-    return {
-        "document_id": document_id(name, uri),
-        "source": name,
-        "uri": uri,
-        "title": document.title,
-        "media_type": document.media_type,
-        "text": document.text,
-        "characters": len(document.text),
-        "blocks": [
-            {
-                "kind": block.kind,
-                "start": block.start,
-                "end": block.end,
-                "level": block.level,
-                "page": block.page,
-                "heading_path": list(block.heading_path),
-            }
-            for block in document.blocks
-        ],
-        "content_hash": content_hash,
-        "fingerprint": change_gate,
-        "parser": document.parser,
-        "published_at": document.published_at,
-        "language": document.language,
-        "allowed_groups": sorted(source.allowed_groups),
-        "metadata": metadata,
-        "row_hash": row_hash,
-        "loaded_at": datetime.now(UTC),
-    }
-
-
-def _result(
-    name: str, table: Table, tally: _Tally, *, removed: int, listed: int, failed: int, dropped: int
-) -> RawDocumentsResult:
-    columns = ["document_id", "row_hash", "characters"]
-    rows = (table.rows(columns=columns) if table.exists() else schemas.RAW_DOCUMENTS.empty_table()).select(columns)
-    characters = rows["characters"].to_pylist()
-    pairs = zip(rows["document_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True)
+def _result(name: str, table: Table, tally: _Tally, *, listed: int, failed: int) -> RawDocumentsResult:
+    rows = empty = characters = 0
+    pairs = []
+    for batch in table.batches(columns=["document_id", "row_hash", "characters"]):
+        lengths = batch["characters"].to_numpy()
+        rows += len(lengths)
+        empty += int((lengths == 0).sum())
+        characters += int(lengths.sum())
+        pairs.append((batch["document_id"], batch["row_hash"]))
     return RawDocumentsResult(
-        data_version=data_version(pairs, name),
-        rows=rows.num_rows,
+        data_version=data_version_of_columns(pairs, name),
+        rows=rows,
         added=tally.added,
         changed=tally.changed,
-        removed=removed,
-        unchanged=listed - tally.added - tally.changed - failed - dropped,
+        removed=tally.removed,
+        unchanged=listed - tally.added - tally.changed - failed - tally.dropped,
         failed=failed,
         retried=tally.failed,
-        dropped=dropped,
-        empty=characters.count(0),
+        dropped=tally.dropped,
+        empty=empty,
         opened=tally.opened,
-        characters=sum(characters),
+        characters=characters,
+        parser_changed=tally.parser_changed,
+        settings_changed=tally.settings_changed,
         commits=tally.commits,
         table_version=table.version(),
     )

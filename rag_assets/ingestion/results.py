@@ -18,7 +18,9 @@ class RawDocumentsResult:
     """Documents by what happened to them. `commits` counts the table versions written.
 
     `failed` could not be read as they are now; of these `retried` were tried by this run, the others wait in
-    quarantine. `dropped` are listed and were given up by a person; they count as neither failed nor unchanged.
+    quarantine. `dropped` are listed and were given up by a person; they count as neither failed nor unchanged. Of the
+    listed documents `parser_changed` had been read by another parser, and `settings_changed` under other settings of
+    their source.
     """
 
     data_version: str
@@ -33,32 +35,41 @@ class RawDocumentsResult:
     empty: int
     opened: int
     characters: int
+    parser_changed: int
+    settings_changed: int
     commits: int
     table_version: int
 
     @property
     def why(self) -> str:
         """Why there was work, as a sentence for a person."""
-        parts = [
-            f"{count:,} {what}"
-            for count, what in (
-                (self.added, "added"),
-                (self.changed, "changed"),
-                (self.removed, "removed"),
-                (self.retried, "failed"),
-            )
+        happened = _listed(
+            (self.added, "added"), (self.changed, "changed"), (self.removed, "removed"), (self.retried, "failed")
+        )
+        causes = [
+            f"{what} changed for {count:,}"
+            for what, count in (("parser", self.parser_changed), ("settings of the source", self.settings_changed))
             if count
         ]
-        said = f"Documents: {', '.join(parts)}; {self.unchanged:,} unchanged." if parts else "No document changed."
+        if not happened:
+            opened = f"; {self.opened:,} opened and found the same" if self.opened else ""
+            return f"No document changed{opened}.{self._waiting}"
+        cause = ", ".join(causes) or "parser unchanged"
+        return f"Documents: {happened}, {self.unchanged:,} unchanged; {cause}.{self._waiting}"
+
+    @property
+    def _waiting(self) -> str:
         waiting = self.failed - self.retried
-        return f"{said} In quarantine: {waiting:,}, not tried again before they change." if waiting > 0 else said
+        return f" In quarantine: {waiting:,}, not tried again before they change." if waiting > 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunksResult:
     """Chunks by what happened to them; ids are compared, so a moved chunk counts as unchanged.
 
-    `tokens` is the total over the source, in tokens of the embedding model, what is embedded included.
+    `tokens` is the total over the source, in tokens of the embedding model, what is embedded included. Documents were
+    cut because they were `documents_new` here, `documents_changed` since they were last cut, or `documents_outdated`:
+    cut by another chunker, under other settings, or for a model with another tokenizer or prefix.
     """
 
     data_version: str
@@ -71,6 +82,10 @@ class ChunksResult:
     longest_tokens: int
     p95_tokens: int
     documents_rechunked: int
+    documents_new: int
+    documents_changed: int
+    documents_removed: int
+    documents_outdated: int
     generation_changed: bool
     commits: int
     table_version: int
@@ -80,8 +95,20 @@ class ChunksResult:
         """Why there was work, as a sentence for a person."""
         if not self.documents_rechunked and not self.removed:
             return "No document changed since the last chunking."
-        cause = "parser, chunker or model changed" if self.generation_changed else "chunker unchanged"
-        return f"{self.documents_rechunked:,} documents cut: {self.added:,} new chunks, {self.removed:,} gone; {cause}."
+        happened = _listed(
+            (self.documents_new, "new"),
+            (self.documents_changed, "changed"),
+            (self.documents_removed, "removed"),
+            (self.failed_documents, "failed"),
+        )
+        outdated = f"chunker, its settings or the model's tokenizer changed for {self.documents_outdated:,}"
+        cause = outdated if self.generation_changed else "chunker unchanged"
+        documents = f"Documents: {happened}, {cause}" if happened else cause.capitalize()
+        return f"{documents}; {self.added:,} new chunks, {self.removed:,} gone."
+
+
+def _listed(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
 @dataclass(frozen=True, slots=True)

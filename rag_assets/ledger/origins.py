@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -11,6 +11,8 @@ from sqlalchemy import bindparam, delete, select
 from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import document_versions, stage_runs
+
+BATCH_KEYS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,15 @@ class Origins(Database):
             statement = statement.where(document_versions.c.source == source)
         with self.reading() as connection:
             return {(row.document_id, row.document_hash) for row in connection.execute(statement)}
+
+    def document_version_batches(self, source: str) -> Iterator[Sequence[tuple[str, str]]]:
+        """The same keys of one source, some thousands at a time."""
+        columns = document_versions.c
+        statement = select(columns.document_id, columns.document_hash).where(columns.source == source)
+        with self.reading() as connection:
+            found = connection.execution_options(stream_results=True).execute(statement)
+            while rows := found.fetchmany(BATCH_KEYS):
+                yield [(row[0], row[1]) for row in rows]
 
     def forget_document_versions(self, keys: Iterable[tuple[str, str]]) -> None:
         """Removes versions, given as (document_id, document_hash)."""

@@ -176,14 +176,14 @@ def test_a_lowered_budget_holds_for_embeddings_materialized_alone(plant: SmallPr
 def test_removed_documents_are_denied_before_anything_is_loaded(
     plant: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rag_assets.ingestion import raw_documents
+    from rag_assets.documents import rows
 
     def crash(*_: Sequence[object], **__: object) -> None:
         raise MemoryError
 
     (plant.root / "a/1.md").unlink()
     plant.write("a/9.md", fact("a/9", "amber9"))
-    monkeypatch.setattr(raw_documents, "parse", crash)
+    monkeypatch.setattr(rows, "parse", crash)
     monkeypatch.setattr("dagster._core.definitions.policy.random", lambda: 0.0)
     outcome = ingest(plant, "a", release=False)
     assert not outcome.sources["a"].succeeded
@@ -232,7 +232,7 @@ def test_a_release_made_while_a_source_still_loads_brings_nothing_back(
     plant.write("a/9.md", fact("a/9", "amber9"))
     monkeypatch.setattr("dagster._core.definitions.policy.random", lambda: 0.0)
     with monkeypatch.context() as patched:
-        patched.setattr("rag_assets.ingestion.raw_documents.parse", crash)
+        patched.setattr("rag_assets.documents.rows.parse", crash)
         ingest(plant, "a", release=False)
     plant.write("b/2.md", fact("b/2", "amber2"))
     ingest(plant, "b")

@@ -92,7 +92,7 @@ def test_a_file_that_was_only_touched_is_not_parsed_again(wiki: SmallProject, mo
         parsed.append(uri)
         return parse(data, uri, language=language)
 
-    monkeypatch.setattr("rag_assets.ingestion.raw_documents.parse", counting)
+    monkeypatch.setattr("rag_assets.documents.rows.parse", counting)
     (wiki.root / "wiki/bread.md").touch()
     outcome = ingest(wiki)
     made = outcome.sources["wiki"].materialized["raw_documents"]

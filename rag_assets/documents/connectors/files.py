@@ -26,6 +26,8 @@ RETRY_SECONDS = 0.05
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _ESCAPED_BYTE = re.compile("%([89A-F][0-9A-F])")
 
+Entries = list[tuple[str, os.DirEntry[str] | None]]
+
 
 class LocalFiles:
     """The `files` connector for a folder of this machine."""
@@ -44,26 +46,33 @@ class LocalFiles:
                 f"The folder {self._root} {what}.",
                 fix="Mend the source's path in the configuration, or mount the folder.",
             )
-        found = dict(self._walk(root))
-        for uri in sorted(found):
-            yield Listed(uri, found[uri])
+        yield from self._walk(root)
 
-    def _walk(self, root: str) -> Iterator[tuple[str, str]]:
-        folders = [(root, "")]
-        while folders:
-            folder, prefix = folders.pop()
-            for entry in self._scan(folder, missing_is_empty=folder != root):
-                path = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if self._selection.enters_folder(_to_uri(path)):
-                        folders.append((entry.path, f"{path}/"))
-                    continue
-                uri = _to_uri(path)
-                if self._selection.takes_file(uri):
-                    found = _fingerprint_of(entry)
-                    # A name with an escaped byte never hides the file that bears just that name.
-                    if found is not None and (uri == path or not os.path.lexists(Path(root, uri))):
-                        yield uri, found
+    def _walk(self, root: str) -> Iterator[Listed]:
+        """The documents sorted by uri, with no more than the entries of the open folders in memory."""
+        pending: Entries = [("", None)]
+        while pending:
+            path, entry = pending.pop()
+            if entry is None or path.endswith("/"):
+                pending += self._entries(root if entry is None else entry.path, path, missing_is_empty=bool(entry))
+                continue
+            uri = _to_uri(path)
+            if self._selection.takes_file(uri):
+                found = _fingerprint_of(entry)
+                # A name with an escaped byte never hides the file that bears just that name.
+                if found is not None and (uri == path or not os.path.lexists(Path(root, uri))):
+                    yield Listed(uri, found)
+
+    def _entries(self, folder: str, prefix: str, *, missing_is_empty: bool) -> Entries:
+        """What is in a folder, last first. With its slash a folder sorts where the uris of what it holds do."""
+        found: Entries = []
+        for entry in self._scan(folder, missing_is_empty=missing_is_empty):
+            path = prefix + entry.name
+            if not entry.is_dir(follow_symlinks=False):
+                found.append((path, entry))
+            elif self._selection.enters_folder(_to_uri(path)):
+                found.append((f"{path}/", entry))
+        return sorted(found, key=lambda item: _to_uri(item[0]), reverse=True)
 
     def _scan(self, folder: str, *, missing_is_empty: bool) -> tuple[os.DirEntry[str], ...]:
         try:
