@@ -35,6 +35,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     ├── NoReleaseError              nothing is released yet, or not the release that was asked for
     ├── ServerError                 Dagster's server cannot be reached, or it answered with an error
     │   └── AccessRefusedError      it wants another login, is read-only, or refuses this caller
+    ├── WorkerError                 a process that parses or cuts documents cannot be started
     ├── ReportError                 the report of an evaluation cannot be written
     ├── RunError                    a run cannot be launched, found or cancelled as asked
     │   └── RunTimeoutError         it had not ended in time; it goes on
@@ -190,6 +191,10 @@ class ServerError(RagAssetsError):
 
 class AccessRefusedError(ServerError):
     """The server wants another login, is read-only, or refuses this caller."""
+
+
+class WorkerError(RagAssetsError):
+    """A process that parses or cuts documents cannot be started."""
 
 
 class ReportError(RagAssetsError):

@@ -101,12 +101,12 @@ class StoredChunks:
         self._rows = rows.take(pa.array(order)) if rows is not None else None
         self._starts = np.searchsorted(where_from[order], np.arange(len(due_ids) + 1))
 
-    def of(self, first: int, last: int) -> pa.Table:
-        """`chunk_id`, `document_id` and `row_hash` of the chunks of the due documents `first` up to before `last`."""
+    def of(self, positions: Sequence[int]) -> pa.Table:
+        """`chunk_id`, `document_id` and `row_hash` of the chunks of the due documents at `positions`."""
         if self._rows is None:
             return pa.table({name: pa.array([], pa.string()) for name in STORED_COLUMNS})
-        start, end = int(self._starts[first]), int(self._starts[last])
-        return self._rows.slice(start, end - start)
+        ranges = [np.arange(self._starts[at], self._starts[at + 1]) for at in positions]
+        return self._rows.take(pa.array(np.concatenate(ranges), pa.int64()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from rag_assets import schemas
 from rag_assets.chunking import Tokenizer
 from rag_assets.chunking.rows import DOCUMENT_COLUMNS, Cutting, Uncut, cut_documents
 from rag_assets.fingerprints import data_version_of_columns
@@ -20,6 +21,7 @@ from rag_assets.ingestion.generation import Generation
 from rag_assets.ingestion.results import ChunksResult, Progress, no_progress
 from rag_assets.ledger import Ledger
 from rag_assets.store import Table
+from rag_assets.workers import Died, Task, work
 
 PARCEL_DOCUMENTS = 64
 PARCEL_CHARACTERS = 1_000_000
@@ -32,16 +34,6 @@ class _Tally:
     removed: int = 0
     failed: int = 0
     commits: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """The chunks of the due documents `first` up to before `last`."""
-
-    first: int
-    last: int
-    chunks: pa.RecordBatch
-    uncut: list[Uncut]
 
 
 def sync_chunks(
@@ -66,9 +58,9 @@ def sync_chunks(
         tally = _Tally()
         stored = StoredChunks(chunks, due_ids, compared.seen[due])
         writer = _Writer(chunks, stored, failures, tally, len(due), progress)
-        for first, last in _parcels(lengths):
-            texts = raw_documents.lookup(due_ids.slice(first, last - first).to_pylist(), columns=DOCUMENT_COLUMNS)
-            writer.take(_Cut(first, last, *cut_documents(texts, cutting)))
+        parcels = _parcels(raw_documents, due_ids, lengths)
+        for parcel, answer in work(parcels, Task(cut_documents, (cutting,)), documents=len(due)):
+            writer.take(parcel, *(parcel.lost(answer) if isinstance(answer, Died) else answer))
         writer.write()
         tally.removed += len(compared.orphans)
         tally.commits += chunks.apply(None, compared.orphans).commits
@@ -87,7 +79,42 @@ def cutting_of(generation: Generation, tokenizer: Tokenizer, max_input_tokens: i
     )
 
 
-def _parcels(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """Rows of a few documents, in any order; `positions` are those of these rows among the due. A `workers.Job`."""
+
+    rows: pa.Table
+    positions: list[int]
+
+    @property
+    def documents(self) -> int:
+        return len(self.positions)
+
+    @property
+    def payload(self) -> pa.Table:
+        return self.rows
+
+    def parts(self) -> list[_Parcel]:
+        """A parcel for each document."""
+        return [_Parcel(self.rows.slice(at, 1).combine_chunks(), [one]) for at, one in enumerate(self.positions)]
+
+    def lost(self, died: Died) -> tuple[pa.RecordBatch, list[Uncut]]:
+        """The answer for a document that ended the process which cut it."""
+        found = zip(*(self.rows[name].to_pylist() for name in ("document_id", "uri", "row_hash")), strict=True)
+        said = "{} ended the process that cut it ({})."
+        uncut = [Uncut(key, uri, row_hash, said.format(uri, died.how)) for key, uri, row_hash in found]
+        return pa.RecordBatch.from_pylist([], schema=schemas.CHUNKS), uncut
+
+
+def _parcels(raw_documents: Table, due_ids: pa.Array, lengths: np.ndarray) -> Iterator[_Parcel]:
+    for first, last in _ranges(lengths):
+        keys = due_ids.slice(first, last - first).to_pylist()
+        places = {key: first + at for at, key in enumerate(keys)}
+        rows = raw_documents.lookup(keys, columns=DOCUMENT_COLUMNS).select(DOCUMENT_COLUMNS)
+        yield _Parcel(rows, [places[key] for key in rows["document_id"].to_pylist()])
+
+
+def _ranges(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
     """Ranges of documents: each of a bounded number, and of a bounded number of characters save for a longer one."""
     first = characters = 0
     for position, length in enumerate(lengths.tolist()):
@@ -114,17 +141,16 @@ class _Writer:
     deletes: list[str] = field(default_factory=list)
     done: int = 0
 
-    def take(self, cut: _Cut) -> None:
+    def take(self, parcel: _Parcel, cut: pa.RecordBatch, uncut: list[Uncut]) -> None:
         """Takes over the chunks of some documents, and writes when enough has come together."""
-        for one in cut.uncut:
+        for one in uncut:
             self.failures.fail(one)
-        stored = self.stored.of(cut.first, cut.last)
-        found = difference(cut.chunks, stored, failed=[one.document_id for one in cut.uncut])
+        found = difference(cut, self.stored.of(parcel.positions), failed=[one.document_id for one in uncut])
         self.tally.added += found.added
         self.tally.removed += len(found.deletes)
         self.upserts.append(found.upserts)
         self.deletes += found.deletes
-        self.done += cut.last - cut.first
+        self.done += parcel.documents
         if sum(table.num_rows for table in self.upserts) + len(self.deletes) >= BATCH_ROWS:
             self.write()
 

@@ -15,7 +15,7 @@ from rag_assets.documents.parsing import parser_for
 from rag_assets.store import Table
 
 SLAB_DOCUMENTS = 8_192
-STATE_COLUMNS = ["document_id", "uri", "fingerprint", "parser"]
+STATE_COLUMNS = ["document_id", "uri", "fingerprint", "parser", "content_hash", "row_hash"]
 LISTED = pa.schema([("uri", pa.string()), ("fingerprint", pa.string()), ("parser", pa.string())])
 
 
@@ -34,7 +34,7 @@ def read_listing(connector: Connector) -> pa.Table:
 
 
 def read_stored(table: Table) -> pa.Table:
-    """What the comparison needs of the rows of `raw_documents`: `document_id`, `uri`, `fingerprint` and `parser`."""
+    """What the comparison needs of the rows of `raw_documents`: the columns `STATE_COLUMNS`."""
     return table.rows(columns=STATE_COLUMNS).select(STATE_COLUMNS)
 
 
@@ -47,13 +47,16 @@ def missing(stored: pa.Table, listed: pa.Table) -> pa.Table:
 class Compared:
     """The listed documents beside their stored rows. `gates` are their fingerprints as a row would have them.
 
-    `known` says of each whether it has a stored row, and `differs` what `difference.is_document_due` says. Of the known
-    ones `parser_changed` were read by another parser, and `settings_changed` under other settings of their source.
+    `differs` is what `difference.is_document_due` says. `content_hashes` and `row_hashes` are those of the stored rows,
+    null where there is none; `same_reading` is what `difference.same_reading` says. Of the listed documents
+    `parser_changed` were read by another parser, and `settings_changed` under other settings of their source.
     """
 
     listed: pa.Table
     gates: pa.ChunkedArray
-    known: np.ndarray
+    content_hashes: pa.ChunkedArray
+    row_hashes: pa.ChunkedArray
+    same_reading: np.ndarray
     differs: np.ndarray
     parser_changed: int
     settings_changed: int
@@ -71,48 +74,61 @@ def compare(listed: pa.Table, stored: pa.Table, salt: str) -> Compared:
     before, parser = stored["fingerprint"].take(at), stored["parser"].take(at)
     gates = pc.binary_join_element_wise(listed["fingerprint"], salt, "|")
     same_parser = pc.equal(parser, listed["parser"])
+    same_settings = pc.ends_with(before, f"|{salt}")
     same = pc.fill_null(pc.and_(pc.equal(before, gates), same_parser), False)
     return Compared(
         listed=listed,
         gates=gates,
-        known=pc.is_valid(at).to_numpy(),
+        content_hashes=stored["content_hash"].take(at),
+        row_hashes=stored["row_hash"].take(at),
+        same_reading=pc.fill_null(pc.and_(same_parser, same_settings), False).to_numpy(),
         differs=~same.to_numpy(),
         parser_changed=_count(pc.invert(same_parser)),
-        settings_changed=_count(pc.invert(pc.ends_with(before, f"|{salt}"))),
+        settings_changed=_count(pc.invert(same_settings)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class DueDocument:
-    """A listed document that must be opened. `gate` is its listed fingerprint as a row would have it."""
+    """A listed document that must be opened. `gate` is its listed fingerprint as a row would have it.
+
+    `content_hash` and `row_hash` are its stored row's, None where there is none. With `same_reading` that row came from
+    the parser of now, under the settings of now.
+    """
 
     uri: str
     gate: str
-    known: bool
+    content_hash: str | None
+    row_hash: str | None
+    same_reading: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """The documents that must be opened, in Arrow columns, so that a source of any size may be new."""
 
-    uris: pa.ChunkedArray
-    gates: pa.ChunkedArray
-    known: np.ndarray
+    columns: pa.Table
 
     @classmethod
     def of(cls, compared: Compared, mask: np.ndarray) -> Due:
         """Those of the listed documents that `mask` names."""
-        chosen = pa.array(mask)
-        return cls(compared.listed["uri"].filter(chosen), compared.gates.filter(chosen), compared.known[mask])
+        columns = {
+            "uri": compared.listed["uri"],
+            "gate": compared.gates,
+            "content_hash": compared.content_hashes,
+            "row_hash": compared.row_hashes,
+            "same_reading": pa.array(compared.same_reading),
+        }
+        return cls(pa.table(columns).filter(pa.array(mask)))
 
     def __len__(self) -> int:
-        return len(self.uris)
+        return int(self.columns.num_rows)
 
     def groups(self, size: int) -> Iterator[list[DueDocument]]:
         """The documents, `size` at a time."""
         for start in range(0, len(self), size):
-            uris, gates = self.uris.slice(start, size).to_pylist(), self.gates.slice(start, size).to_pylist()
-            yield list(map(DueDocument, uris, gates, self.known[start : start + size].tolist()))
+            group = self.columns.slice(start, size)
+            yield list(map(DueDocument, *(column.to_pylist() for column in group.columns)))
 
 
 def _count(condition: pa.ChunkedArray) -> int:

@@ -48,6 +48,10 @@ class BpeTokenizer:
         self.name = name
         self._byte_lengths = np.fromiter(map(len, self._encoding.token_byte_values()), dtype=np.int64)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process loads its own."""
+        return load_tokenizer, (self.name,)
+
     def count(self, text: str) -> int:
         """See `Tokenizer.count`."""
         return sum(len(self._encoding.encode_ordinary(piece)) for piece in _windows(text))
@@ -78,10 +82,15 @@ class JsonTokenizer:
             raise _bad_tokenizer(str(path), error.strerror or "cannot be read") from None
         except Exception as error:  # the bindings raise plain Exception for a malformed file
             raise _bad_tokenizer(str(path), str(error).splitlines()[0]) from None
+        self._path = str(path.resolve())
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self.name = f"tokenizer-json-{hashlib.sha256(data).hexdigest()[:16]}"
         self.special_tokens = int(self._tokenizer.num_special_tokens_to_add(False))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process loads its own."""
+        return load_tokenizer, (self._path,)
 
     def count(self, text: str) -> int:
         """See `Tokenizer.count`."""

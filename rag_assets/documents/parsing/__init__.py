@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rag_assets.documents.model import Document
 from rag_assets.documents.parsing import docx, html, markdown, pdf, rst, text
 from rag_assets.documents.parsing.draft import Draft, one_line
 from rag_assets.documents.parsing.language import detect
 from rag_assets.errors import MissingDependencyError, ParseError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _FORMATS: dict[str, ModuleType] = {
     ".md": markdown,
@@ -26,6 +30,7 @@ _FORMATS: dict[str, ModuleType] = {
     ".pdf": pdf,
     ".docx": docx,
 }
+IN_C = (".html", ".htm", ".pdf", ".docx")
 SUPPORTED_SUFFIXES: tuple[str, ...] = tuple(_FORMATS)
 
 
@@ -33,6 +38,13 @@ def parser_for(uri: str) -> str | None:
     """The name and version of the parser that reads `uri` ("markdown@1"), or None when its suffix is not supported."""
     module = _FORMATS.get(_suffix(uri))
     return None if module is None else str(module.PARSER)
+
+
+def may_end_the_process(uris: pa.ChunkedArray) -> bool:
+    """Whether one of these documents is read by a library in C, which a broken file can make crash."""
+    import pyarrow.compute as pc
+
+    return any(bool(pc.any(pc.ends_with(uris, suffix, ignore_case=True)).as_py()) for suffix in IN_C)
 
 
 def parse(data: bytes, uri: str, *, language: str | None = None) -> Document:

@@ -51,6 +51,10 @@ class WordPieceTokenizer:
         self._tokenizer.no_truncation()
         self._words = WordMemo(lambda text: self.spans(text)[1][:, 0])  # WordPiece reads each word by itself
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process loads its own."""
+        return get_tokenizer, ()
+
     def count(self, text: str) -> int:
         """The number of tokens of `text`, special tokens not included."""
         return self._words.count(text)
