@@ -69,19 +69,21 @@ def work(
     """
     count = processes_of_machine() if processes is None else processes
     if not isolated or not sys.executable:
-        spent, done = 0.0, 0
+        spent, measured, first = 0.0, 0, True
         for job in jobs:
             start = time.thread_time()
             answer = task.function(job.payload, *task.arguments)
-            spent += time.thread_time() - start
-            done += job.documents
+            if not first:  # that one pays for what is loaded once
+                spent += time.thread_time() - start
+                measured += job.documents
+            first = False
+            documents -= job.documents
             yield job, answer
-            left = spent / max(done, 1) * (documents - done)
+            left = spent / max(measured, 1) * documents
             if count > 1 and sys.executable and spent > MEASURED_SECONDS and left > WORTH_SECONDS:
                 break
         else:
             return
-        documents -= done
     if not _travels(task):
         yield from ((job, task.function(job.payload, *task.arguments)) for job in jobs)
         return
