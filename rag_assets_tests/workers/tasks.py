@@ -36,5 +36,5 @@ def shout(words: Sequence[str], ending: str) -> list[tuple[str, int]]:
         raise ValueError("no such word")
     if "sleep" in words:
         time.sleep(600)
-    print("what a library prints")
+    os.write(1, b"what a library prints")
     return [(word.upper() + ending, os.getpid()) for word in words]
