@@ -10,7 +10,8 @@ from rag_assets.documents.parsing import markdown
 from rag_assets.ingestion import loading
 from rag_assets_tests.ingestion.source import SPACE, StagedSource, read_or_die
 
-PAGE = "# Page {0}\n\nThe first paragraph of page {0}.\n\n## Part\n\n" + "The second part has words of its own. " * 20
+FIRST, SECOND = "The first paragraph of page {0} is long. " * 20, "The second part has words of its own. " * 20
+PAGE = f"# Page {{0}}\n\n{FIRST}\n\n## Part\n\n{SECOND}"
 
 
 @pytest.fixture
