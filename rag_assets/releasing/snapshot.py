@@ -17,6 +17,8 @@ from rag_assets.releasing.coverage import INDEXED, compare, subject_of_index
 from rag_assets.releasing.gates import COMPLETENESS, GateVerdict, judge_snapshot
 from rag_assets.store import IndexTable, Store, Table
 
+TRIES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotResult:
@@ -51,9 +53,27 @@ def take_snapshot(
     """Pins the index as it is, with the rows of vanished documents and of unconfigured sources removed first.
 
     The same rows and settings give the same snapshot, pinned once. It holds the index's write lock, so that nothing is
-    pinned while a write is under way. Raises `NoReleaseError` when nothing was ever indexed.
+    pinned while a write is under way. Other runs go on meanwhile: what was found wanting while one of them wrote is
+    looked at again. Raises `NoReleaseError` when nothing was ever indexed.
     """
     index = store.vector_index(generation.id, generation.space.dimension, retrieval=retrieval)
+    tables = [index, *(table for name in sources for table in (store.raw_documents(name), store.chunks(name)))]
+    for _ in range(TRIES - 1):
+        before = [table.version() for table in tables]
+        result = _take(store, ledger, index, generation, sources, retrieval)
+        if result.passed or before == [table.version() for table in tables]:
+            return result
+    return _take(store, ledger, index, generation, sources, retrieval)
+
+
+def _take(
+    store: Store,
+    ledger: Ledger,
+    index: IndexTable,
+    generation: Generation,
+    sources: tuple[str, ...],
+    retrieval: RetrievalSettings,
+) -> SnapshotResult:
     if not index.exists():
         raise NoReleaseError(
             "Nothing is indexed yet: no source has given a text.",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import queue
+import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +14,13 @@ from threading import BrokenBarrierError
 
 import pytest
 
+from rag_assets.automation.runs import RefreshOutcome
 from rag_assets.project import Project
+from rag_assets.store.locks import held_locks
+from rag_assets.store.run_lock import RunLock
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.concurrent import ROUND_SECONDS, ingest_rounds, maintain
+from rag_assets_tests.integration.runs import ingest
 
 DOCUMENTS = 4
 
@@ -112,6 +118,33 @@ def test_two_processes_ingest_one_source_at_once(small_project: SmallProject) ->
     small_project.configure(a="")
     run_rounds(small_project, ["a", "a"], 2, maintenance=False)
     assert set(sent(small_project).values()) == {1}
+
+
+def test_a_step_waits_for_the_run_that_has_its_source(small_project: SmallProject) -> None:
+    """However it is started: a run that another holds back goes on by itself, and leaves no lock."""
+    small_project.configure(a="")
+    edit(small_project, "a", 0)
+    locks = small_project.root / ".rag_assets/locks"
+    other = RunLock(locks, "source-a", label="the source a", timeout_seconds=60.0)
+    other.acquire()
+    told = threading.Event()
+    listener = logging.Handler()
+    listener.emit = lambda record: told.set() if "this run waits for it" in record.getMessage() else None  # type: ignore[method-assign]
+    logging.getLogger("rag_assets.progress").addHandler(listener)
+    logging.getLogger("rag_assets.progress").setLevel(logging.INFO)
+    outcomes: list[RefreshOutcome] = []
+    run = threading.Thread(target=lambda: outcomes.append(ingest(small_project, release=False)))
+    run.start()
+    try:
+        assert told.wait(timeout=60)
+        with small_project.open() as opened:
+            assert not opened.store.raw_documents("a").exists()
+    finally:
+        other.release()
+        run.join(timeout=120)
+        logging.getLogger("rag_assets.progress").removeHandler(listener)
+    assert [one.error for one in outcomes[0].runs] == [None]
+    assert held_locks(locks) == []
 
 
 @pytest.mark.slow
