@@ -63,9 +63,9 @@ BOUNDARIES = (
 def test_two_kills_and_a_run_to_the_end(tmp_path: Path) -> None:
     with drill(tmp_path, 4, ("atlas",)) as one:
         one.corpus.edit()
-        one.kill(failpoint="store.between_upsert_and_delete@2")
+        one.kill(failpoint="embeddings.between_received_and_stored")
         one.corpus.edit()
-        one.kill(failpoint="snapshot.between_pin_and_ledger")
+        one.kill(failpoint="store.between_upsert_and_delete@2")
         one.finish()
 
 

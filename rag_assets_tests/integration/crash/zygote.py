@@ -12,6 +12,7 @@ is the command itself: `rag_assets.cli.main.main`, or the job `maintenance`, whi
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -41,6 +42,10 @@ def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for name in PRELOADED:
         import_module(name)
+    defs = import_module("rag_assets.definitions").defs
+    for name in ("ingest_source", "release_index", MAINTENANCE):
+        defs.resolve_job_def(name)
+    gc.freeze()
     warnings.filterwarnings("ignore", message="lancedb fork support is experimental")
     _answer("ready")
     for line in sys.stdin:
