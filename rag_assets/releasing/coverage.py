@@ -8,12 +8,17 @@ be in the snapshot, in the version that serves or in its present one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
+from rag_assets.releasing.pins import index_of, is_kept
 from rag_assets.store import Store, Table, sql_literal
+from rag_assets.store.keys import among, difference, keys_of, one_array, only, pairs, without
 
 INDEXED = "index_completeness"
 """The gate that judges one source right after its index step; its verdict says that the step has run."""
@@ -28,7 +33,7 @@ class Coverage:
     """
 
     against: str | None
-    expected: frozenset[str]
+    expected: pa.ChunkedArray
     behind: tuple[str, ...]
     lost: tuple[str, ...]
     stale: tuple[str, ...]
@@ -36,7 +41,7 @@ class Coverage:
 
 @dataclass(slots=True)
 class _Tally:
-    expected: set[str] = field(default_factory=set)
+    expected: list[pa.Array] = field(default_factory=list)
     behind: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -61,87 +66,100 @@ def compare(
     snapshot: Snapshot,
 ) -> Coverage:
     """Compares `snapshot` with its sources, which are the keys of `chunk_versions`: source → version of its chunks."""
-    indexed = document_versions(store, snapshot)
+    indexed = _versions_in(store, snapshot)
     serving = ledger.serving()
-    served = _served(store, ledger)
+    served = _served(store, ledger, snapshot, indexed)
     history = ledger.serving_history()
     went_back = bool(history) and history[0].rollback  # then what is newer than what serves is no step back
     tally = _Tally()
     for name, version in chunk_versions.items():
         in_step = is_in_step(ledger, snapshot.table, name, version)
-        dropped = ledger.dropped_documents(name)  # a person gave them up: neither expected nor missed
-        present = {
-            key: version for key, version in present_versions(store.raw_documents(name)).items() if key not in dropped
-        }
-        lagging = {key for key, version in present.items() if indexed.get(key) != version}
+        dropped = keys_of(ledger.dropped_documents(name))  # a person gave them up: neither expected nor missed
+        present = store.raw_documents(name).rows(columns=["document_id", "row_hash"], where="characters > 0")
+        present = without(present, "document_id", dropped)
+        same = among(pairs(present["document_id"], present["row_hash"]), _states(indexed))
+        lagging = one_array(present["document_id"].filter(pc.invert(same)))
         refused = _refused(name, store, ledger, generation, lagging) if in_step else lagging
-        tally.expected |= _chunks_of(store.chunks(name), present.keys() - refused, generation)
-        if refused:
+        sound = difference(present["document_id"], refused)
+        tally.expected.append(_chunks_of(store.chunks(name), sound, generation))
+        if len(refused):
             tally.behind.append(name)
-        for key in sorted(lagging):
-            if key in served and key not in indexed:
-                tally.lost.append(key)
-            elif key in served and served[key] != indexed[key] and not went_back:
-                tally.stale.append(key)
+        _judge_lagging(lagging, indexed, served, tally, went_back=went_back)
     return Coverage(
         against=serving.release_id if serving else None,
-        expected=frozenset(tally.expected),
+        expected=pa.chunked_array(tally.expected, pa.string()),
         behind=tuple(tally.behind),
         lost=tuple(tally.lost),
         stale=tuple(tally.stale),
     )
 
 
-def _served(store: Store, ledger: Ledger) -> dict[str, str]:
+def _judge_lagging(lagging: pa.Array, indexed: pa.Table, served: pa.Table, tally: _Tally, *, went_back: bool) -> None:
+    """Which of the documents that the snapshot has not in their present version answer now from a better one."""
+    serves = only(served, "document_id", lagging)
+    if not serves.num_rows:
+        return
+    held = only(indexed, "document_id", lagging)
+    tally.lost += sorted(set(difference(serves["document_id"], held["document_id"]).to_pylist()))
+    if not went_back:
+        kept = only(serves, "document_id", held["document_id"])
+        older = kept.filter(pc.invert(among(_states(kept), _states(held))))
+        tally.stale += sorted(set(older["document_id"].to_pylist()))
+
+
+def _served(store: Store, ledger: Ledger, snapshot: Snapshot, indexed: pa.Table) -> pa.Table:
     """What answers are given from now. Nothing, when the tables of the serving release are gone."""
     serving = ledger.serving()
-    snapshot = ledger.snapshot(serving.snapshot_id) if serving else None
-    if snapshot is None:
-        return {}
-    table = store.vector_index(snapshot.generation, int(snapshot.details["dimension"]))
-    if table.pinned().get(snapshot.tag) != snapshot.version:
-        return {}
-    return document_versions(store, snapshot)
+    serves = ledger.snapshot(serving.snapshot_id) if serving else None
+    if serves is None or not is_kept(store, serves):
+        return indexed.schema.empty_table()
+    return indexed if serves.snapshot_id == snapshot.snapshot_id else _versions_in(store, serves)
 
 
-def document_versions(store: Store, snapshot: Snapshot, source: str | None = None) -> dict[str, str]:
-    """Document → the version (`document_hash`) of it that `snapshot` holds, of one source or of all."""
-    table = store.vector_index(snapshot.generation, int(snapshot.details["dimension"]))
+def _versions_in(store: Store, snapshot: Snapshot, source: str | None = None) -> pa.Table:
+    """Each `document_id` with each `document_hash` of it that `snapshot` holds, of one source or of all."""
     where = None if source is None else f"source = {sql_literal(source)}"
-    rows = table.rows(columns=["document_id", "document_hash"], where=where, version=snapshot.version)
+    columns = ["document_id", "document_hash"]
+    rows = index_of(store, snapshot).rows(columns=columns, where=where, version=snapshot.version)
+    return rows.group_by(columns, use_threads=False).aggregate([])
+
+
+def _states(versions: pa.Table) -> pa.Array:
+    return pairs(versions["document_id"], versions["document_hash"])
+
+
+def document_versions(
+    store: Store, snapshot: Snapshot, source: str | None = None, *, documents: Collection[str] | None = None
+) -> dict[str, str]:
+    """Document → the version (`document_hash`) that `snapshot` holds, of one source, of `documents`, or of all."""
+    rows = _versions_in(store, snapshot, source)
+    if documents is not None:
+        rows = only(rows, "document_id", keys_of(documents))
     return dict(zip(rows["document_id"].to_pylist(), rows["document_hash"].to_pylist(), strict=True))
 
 
-def present_versions(raw_documents: Table) -> dict[str, str]:
-    """Document → its version (`row_hash`), for the stored documents of a source that have any text."""
-    if not raw_documents.exists():
-        return {}
+def present_versions(raw_documents: Table, documents: Collection[str] | None = None) -> dict[str, str]:
+    """Document → its version (`row_hash`), for the stored ones of a source, or of `documents`, that have any text."""
     rows = raw_documents.rows(columns=["document_id", "row_hash"], where="characters > 0")
+    if documents is not None:
+        rows = only(rows, "document_id", keys_of(documents))
     return dict(zip(rows["document_id"].to_pylist(), rows["row_hash"].to_pylist(), strict=True))
 
 
-def _refused(name: str, store: Store, ledger: Ledger, generation: Generation, lagging: set[str]) -> set[str]:
+def _refused(name: str, store: Store, ledger: Ledger, generation: Generation, lagging: pa.Array) -> pa.Array:
     """Of the documents that lag, those that a step before the index refused."""
-    if not lagging:
-        return set()
-    refused = {failure.document_id for failure in ledger.failures(name)} & lagging
-    chunks = store.chunks(name)
-    rows = chunks.rows(columns=["document_id", "input_hash"]).to_pylist() if chunks.exists() else []
-    waiting = {row["input_hash"]: row["document_id"] for row in rows if row["document_id"] in lagging}
+    if not len(lagging):
+        return lagging
+    failed = keys_of({failure.document_id for failure in ledger.failures(name)})
+    chunked = only(store.chunks(name).rows(columns=["document_id", "input_hash"]), "document_id", lagging)
     vectors = store.embeddings(generation.space.name, generation.space.dimension)
-    known = set(vectors.lookup(sorted(waiting), columns=["input_hash"])["input_hash"].to_pylist())
-    without_vector = {row["document_id"] for row in rows if row["input_hash"] in waiting.keys() - known} & lagging
-    chunked = {row["document_id"] for row in rows}
-    return refused | without_vector | (lagging - chunked)
+    known = vectors.locate(chunked["input_hash"])
+    without_vector = chunked.filter(known.places.is_null()) if known is not None else chunked
+    refused = pc.or_(among(lagging, failed), among(lagging, without_vector["document_id"]))
+    return lagging.filter(pc.or_(refused, pc.invert(among(lagging, chunked["document_id"]))))
 
 
-def _chunks_of(chunks: Table, documents: set[str], generation: Generation) -> set[str]:
+def _chunks_of(chunks: Table, documents: pa.Array, generation: Generation) -> pa.Array:
     """Chunk ids of these documents, as this generation cuts them."""
-    if not chunks.exists():
-        return set()
-    rows = chunks.rows(columns=["chunk_id", "document_id", "generation"]).to_pylist()
-    return {
-        row["chunk_id"]
-        for row in rows
-        if row["document_id"] in documents and row["generation"] == generation.chunking_id
-    }
+    rows = chunks.rows(columns=["chunk_id", "document_id"], where=f"generation = {sql_literal(generation.chunking_id)}")
+    return one_array(only(rows, "document_id", documents)["chunk_id"])

@@ -7,7 +7,7 @@ the same verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from rag_assets.ingestion.vector_index import partial_documents, source_rows
 from rag_assets.ledger import Ledger
 from rag_assets.releasing.coverage import INDEXED, Coverage, subject_of_index
 from rag_assets.store import IndexTable, Table
+from rag_assets.store.keys import among, difference, distinct, keys_of, pairs, without
 
 TOKEN_BUDGET = "token_budget"
 EMBEDDING_INTEGRITY = "embedding_integrity"
@@ -127,17 +128,17 @@ def judge_snapshot(
     index: Table,
     version: int,
     dimension: int,
-    known_documents: Mapping[str, frozenset[str]],
+    known_documents: pa.Array,
     coverage: Coverage,
     ledger: Ledger,
 ) -> list[GateVerdict]:
     """Judges the rows of `index` at `version`.
 
-    `known_documents`: source → documents it has now; a row of any other document is a vanished one.
+    `known_documents`: pairs of a source and a document that it has now; a row of any other is of a vanished one.
     """
     integrity = _earlier_pass(EMBEDDING_INTEGRITY, snapshot_id, ledger)
     if integrity is None:
-        vectors = index.batches(columns=["chunk_id", "vector"], version=version)
+        vectors = index.batches(columns=["chunk_id", "vector"], version=version, batch_rows=VECTOR_ROWS)
         integrity = _recorded(_integrity(snapshot_id, vectors, dimension), ledger)
     completeness = _judge_completeness(snapshot_id, index, version, known_documents, coverage)
     completeness.details["against"] = coverage.against
@@ -189,7 +190,7 @@ def _integrity(subject: str, batches: Iterable[pa.RecordBatch], dimension: int) 
     rows = 0
     for batch in batches:
         rows += batch.num_rows
-        wrong += _wrong_vectors(batch.column(0).to_pylist(), batch.column(1), dimension)
+        wrong += _wrong_vectors(batch.column(0), batch.column(1), dimension)
     return GateVerdict(
         gate=EMBEDDING_INTEGRITY,
         subject=subject,
@@ -201,16 +202,15 @@ def _integrity(subject: str, batches: Iterable[pa.RecordBatch], dimension: int) 
     )
 
 
-def _wrong_vectors(keys: list[str], column: pa.Array, dimension: int) -> list[str]:
+def _wrong_vectors(keys: pa.Array, column: pa.Array, dimension: int) -> list[str]:
     if column.type.list_size != dimension:
-        return keys
-    valid = column.is_valid().to_pylist()
-    wrong = [key for key, present in zip(keys, valid, strict=True) if not present]
-    present_keys = [key for key, present in zip(keys, valid, strict=True) if present]
-    vectors = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(len(present_keys), dimension)
+        return list(keys.to_pylist())
+    present = column.is_valid()
+    vectors = column.drop_null().flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension)
     with np.errstate(all="ignore"):
-        sound = np.abs(np.linalg.norm(vectors, axis=1) - 1.0) <= UNIT_NORM_TOLERANCE
-    return wrong + [key for key, good in zip(present_keys, sound.tolist(), strict=True) if not good]
+        sound = np.abs(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) - 1.0) <= UNIT_NORM_TOLERANCE
+    absent = keys.filter(pa.compute.invert(present)).to_pylist()
+    return list(absent + keys.filter(present).filter(pa.array(~sound)).to_pylist())
 
 
 def judge_index(name: str, chunks_version: str, *, chunks: Table, index: IndexTable, ledger: Ledger) -> GateVerdict:
@@ -218,18 +218,16 @@ def judge_index(name: str, chunks_version: str, *, chunks: Table, index: IndexTa
 
     The verdict also notes that the step has run over exactly these chunks, which `coverage.compare` asks for.
     """
-    failed = {failure.document_id for failure in ledger.failures(name)}
-    wanted = chunks.rows(columns=["chunk_id", "document_id"]).to_pylist() if chunks.exists() else []
-    documents = {row["document_id"] for row in wanted} | failed
+    failed = keys_of({failure.document_id for failure in ledger.failures(name)})
+    wanted = chunks.rows(columns=["chunk_id", "document_id"])
     rows = source_rows(name, index)
+    sound = without(rows, "document_id", failed)["document_id"]
     verdict = _counted(
         INDEXED,
         subject_of_index(index.name, name),
         rows,
-        missing=sorted(
-            {row["chunk_id"] for row in wanted if row["document_id"] not in failed} - {row["chunk_id"] for row in rows}
-        ),
-        vanished=sorted({row["document_id"] for row in rows} - documents),
+        missing=_sorted(difference(without(wanted, "document_id", failed)["chunk_id"], rows["chunk_id"])),
+        vanished=_sorted(difference(sound, wanted["document_id"])),
     )
     verdict.details["chunks"] = chunks_version
     return _recorded(verdict, ledger)
@@ -239,28 +237,32 @@ def _judge_completeness(
     subject: str,
     index: Table,
     version: int,
-    known_documents: Mapping[str, frozenset[str]],
+    known_documents: pa.Array,
     coverage: Coverage,
 ) -> GateVerdict:
     columns = ["chunk_id", "document_id", "source", "document_hash", "ordinal", "document_chunks"]
-    rows = index.rows(columns=columns, version=version).to_pylist()
-    vanished = {row["document_id"] for row in rows if row["document_id"] not in known_documents.get(row["source"], ())}
-    missing = coverage.expected - {row["chunk_id"] for row in rows}
+    rows = index.rows(columns=columns, version=version)
+    known = among(pairs(rows["source"], rows["document_id"]), known_documents)
     return _counted(
         COMPLETENESS,
         subject,
         rows,
-        missing=sorted(missing),
-        vanished=sorted(vanished),
+        missing=_sorted(difference(coverage.expected, rows["chunk_id"])),
+        vanished=_sorted(rows["document_id"].filter(pa.compute.invert(known))),
         lost=coverage.lost,
         stale=coverage.stale,
     )
 
 
+def _sorted(column: Any) -> list[str]:
+    """The values, each once."""
+    return list(distinct(column).sort().to_pylist())
+
+
 def _counted(
     gate: str,
     subject: str,
-    rows: list[dict[str, Any]],
+    rows: pa.Table,
     *,
     missing: Sequence[str],
     vanished: Sequence[str],
@@ -268,7 +270,7 @@ def _counted(
     stale: Sequence[str] = (),
 ) -> GateVerdict:
     partial = partial_documents(rows)
-    duplicates = len(rows) - len({row["chunk_id"] for row in rows})
+    duplicates = rows.num_rows - pa.compute.count_distinct(rows["chunk_id"]).as_py()
     reasons = [
         f"{count:,} {text}"
         for count, text in (
@@ -285,9 +287,9 @@ def _counted(
         gate=gate,
         subject=subject,
         passed=not reasons,
-        reason="; ".join(reasons) or f"{len(rows):,} rows, each chunk of every sound document once",
+        reason="; ".join(reasons) or f"{rows.num_rows:,} rows, each chunk of every sound document once",
         details={
-            "rows": len(rows),
+            "rows": rows.num_rows,
             "missing_chunks": len(missing),
             "duplicate_rows": duplicates,
             "partial_documents": len(partial),

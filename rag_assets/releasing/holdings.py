@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+import numpy as np
 import pyarrow as pa
 
 from rag_assets.ledger import Denials, Ledger
 from rag_assets.store import IndexTable, Store
-
-RAW_DOCUMENTS_PREFIX = "raw_documents__"
+from rag_assets.store.keys import SEPARATOR, among, keys_of, pairs
+from rag_assets.store.table import COLUMN_ROWS
 
 
 def unneeded_denials(tables: Iterable[IndexTable], ledger: Ledger, *, without: Collection[str] = ()) -> Denials:
@@ -25,8 +26,8 @@ def unneeded_denials(tables: Iterable[IndexTable], ledger: Ledger, *, without: C
     documents, sources = set(denied.documents), set(denied.sources)
     if documents or sources:
         for batch in _batches(tables, ["document_id", "source"], without):
-            documents.difference_update(batch.column("document_id").unique().to_pylist())
-            sources.difference_update(batch.column("source").unique().to_pylist())
+            documents.difference_update(_those_in(documents, batch.column("document_id")))
+            sources.difference_update(_those_in(sources, batch.column("source")))
             if not documents and not sources:
                 break
     return Denials(
@@ -42,19 +43,25 @@ def unheld_versions(
 
     The ledger is read first: what is stored and recorded meanwhile is not among them.
     """
-    known = ledger.document_version_keys()
+    known = sorted(ledger.document_version_keys())
+    keys = keys_of(SEPARATOR.join(pair) for pair in known)
+    held = np.zeros(len(known), bool)
     for batch in _batches(tables, ["document_id", "document_hash"], without):
-        known.difference_update(_pairs(batch, "document_hash"))
-    for name in store.table_names():
-        if name.startswith(RAW_DOCUMENTS_PREFIX):
-            documents = store.raw_documents(name.removeprefix(RAW_DOCUMENTS_PREFIX))
-            for batch in documents.batches(["document_id", "row_hash"]):
-                known.difference_update(_pairs(batch, "row_hash"))
-    return known
+        held |= _held(keys, batch)
+    for name in store.sources():
+        for batch in store.raw_documents(name).batches(["document_id", "row_hash"], batch_rows=COLUMN_ROWS):
+            held |= _held(keys, batch)
+    return {pair for pair, kept in zip(known, held.tolist(), strict=True) if not kept}
 
 
-def _pairs(batch: pa.RecordBatch, column: str) -> set[tuple[str, str]]:
-    return set(zip(batch.column("document_id").to_pylist(), batch.column(column).to_pylist(), strict=True))
+def _held(keys: pa.Array, batch: pa.RecordBatch) -> np.ndarray:
+    found: np.ndarray = among(keys, pairs(*batch.columns)).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _those_in(values: set[str], column: pa.Array) -> list[str]:
+    asked = keys_of(values)
+    return list(asked.filter(among(asked, column)).to_pylist())
 
 
 def _batches(tables: Iterable[IndexTable], columns: list[str], without: Collection[str]) -> Iterator[pa.RecordBatch]:
@@ -64,4 +71,4 @@ def _batches(tables: Iterable[IndexTable], columns: list[str], without: Collecti
             continue
         kept = {version for tag, version in table.pinned().items() if tag not in without}
         for version in sorted(kept | {table.version()}, reverse=True):
-            yield from table.batches(columns, version=version)
+            yield from table.batches(columns, version=version, batch_rows=COLUMN_ROWS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rag_assets.errors import GateError, NoReleaseError
@@ -116,16 +116,16 @@ def _end_revocations(store: Store, ledger: Ledger, snapshot: Snapshot, sources: 
     That they were revoked is kept: going back to a release with another version of them denies them again.
     """
     denied = ledger.denied()
-    present = _present(store, sources)
     for name in sorted(denied.sources & set(sources)):
-        held = document_versions(store, snapshot, name)
+        held, present = document_versions(store, snapshot, name), _present(store, [name])
         if all(present.get(key) == version for key, version in held.items()):
             ledger.allow_source(name)
     if not denied.documents:
         return 0
-    held = document_versions(store, snapshot)
-    dropped = ledger.dropped_documents()
-    sound = sorted(key for key in denied.documents - dropped if key in held and held[key] == present.get(key))
+    asked = denied.documents - ledger.dropped_documents()
+    held = document_versions(store, snapshot, documents=asked)
+    present = _present(store, sources, asked)
+    sound = sorted(key for key, version in held.items() if version == present.get(key))
     for key in sound:
         ledger.record_verdict(REVOKED_BEFORE, key, True, {})
     return ledger.allow(sound)
@@ -136,16 +136,16 @@ def _deny_what_would_come_back(store: Store, ledger: Ledger, snapshot: Snapshot,
     revoked = {verdict.subject for verdict in ledger.verdicts(REVOKED_BEFORE)}
     if not revoked:
         return
-    held = document_versions(store, snapshot)
-    present = _present(store, sources)
-    back = [(key, "") for key in sorted(revoked & held.keys()) if held[key] != present.get(key)]
+    held = document_versions(store, snapshot, documents=revoked)
+    present = _present(store, sources, revoked)
+    back = [(key, "") for key in sorted(held) if held[key] != present.get(key)]
     ledger.deny_documents("", back, reason="revoked before; an earlier release would bring it back")
 
 
-def _present(store: Store, sources: Sequence[str]) -> dict[str, str]:
+def _present(store: Store, sources: Sequence[str], documents: Collection[str] | None = None) -> dict[str, str]:
     present: dict[str, str] = {}
     for name in sources:
-        present |= present_versions(store.raw_documents(name))
+        present |= present_versions(store.raw_documents(name), documents)
     return present
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from rag_assets.config import RetrievalSettings
 from rag_assets.errors import NoReleaseError
 from rag_assets.failpoints import failpoint
-from rag_assets.fingerprints import data_version, fingerprint
+from rag_assets.fingerprints import data_version_of_columns, fingerprint
 from rag_assets.ingestion import chunks_version
 from rag_assets.ingestion.generation import Generation
 from rag_assets.ledger import Ledger, Snapshot
 from rag_assets.releasing.coverage import INDEXED, compare, subject_of_index
 from rag_assets.releasing.gates import COMPLETENESS, GateVerdict, judge_snapshot
-from rag_assets.store import IndexTable, Store, Table
+from rag_assets.store import IndexTable, Store
+from rag_assets.store.keys import among, distinct, pairs
 
 TRIES = 5
 
@@ -80,7 +83,7 @@ def _take(
             fix="See what each source has with: rag-assets sources validate",
         )
     with index.lock():
-        known = {name: _documents(store.raw_documents(name)) for name in sources}
+        known = _known_documents(store, sources)
         purged = _purge(index, known, ledger)
         index.ensure_indices()
         contents = _contents(index)
@@ -173,35 +176,38 @@ def snapshot_identity(
     return {"generation": generation.id, "sources": dict(sources), "retrieval": retrieval.model_dump(mode="json")}
 
 
-def _documents(raw_documents: Table) -> frozenset[str]:
-    if not raw_documents.exists():
-        return frozenset()
-    return frozenset(raw_documents.rows(columns=["document_id"])["document_id"].to_pylist())
+def _known_documents(store: Store, sources: Iterable[str]) -> pa.Array:
+    """Pairs of a source and a document that it has now."""
+    found = [store.raw_documents(name).rows(columns=["source", "document_id"]) for name in sources]
+    if not found:
+        return pa.array([], pa.string())
+    rows = pa.concat_tables(found)
+    return pairs(rows["source"], rows["document_id"])
 
 
-def _purge(index: IndexTable, known: Mapping[str, frozenset[str]], ledger: Ledger) -> int:
+def _purge(index: IndexTable, known: pa.Array, ledger: Ledger) -> int:
     """Removes the rows of documents that are gone from their source and of sources that are gone altogether.
 
     The index step of these sources then has not run over what is there now, whatever it left in the ledger.
     """
-    rows = index.rows(columns=["chunk_id", "document_id", "source"]).to_pylist()
-    gone = [row for row in rows if row["document_id"] not in known.get(row["source"], ())]
-    if not gone:
+    rows = index.rows(columns=["chunk_id", "document_id", "source"])
+    gone = rows.filter(pa.compute.invert(among(pairs(rows["source"], rows["document_id"]), known)))
+    if not gone.num_rows:
         return 0
-    for name in sorted({row["source"] for row in gone}):
+    for name in sorted(distinct(gone["source"]).to_pylist()):
         ledger.record_verdict(INDEXED, subject_of_index(index.name, name), False, {"reason": "rows were removed since"})
-    return index.apply(None, [row["chunk_id"] for row in gone]).deleted
+    return index.apply(None, distinct(gone["chunk_id"]).to_pylist()).deleted
 
 
 def _contents(index: IndexTable) -> _Contents:
-    rows = index.rows(columns=["chunk_id", "row_hash", "source", "document_id"])
-    by_source: dict[str, list[tuple[str, str]]] = {}
-    for chunk, row_hash, source in zip(
-        rows["chunk_id"].to_pylist(), rows["row_hash"].to_pylist(), rows["source"].to_pylist(), strict=True
-    ):
-        by_source.setdefault(source, []).append((chunk, row_hash))
-    return _Contents(
-        versions={name: data_version(pairs, index.name) for name, pairs in sorted(by_source.items())},
-        rows=rows.num_rows,
-        documents=len(set(rows["document_id"].to_pylist())),
-    )
+    rows = index.rows(columns=["source", "chunk_id", "row_hash", "document_id"])
+    documents = len(distinct(rows["document_id"]))
+    rows = rows.select(["source", "chunk_id", "row_hash"]).sort_by("source")
+    versions = {}
+    start = 0
+    for name, count in sorted((one["values"], one["counts"]) for one in rows["source"].value_counts().to_pylist()):
+        own = rows.slice(start, count).to_batches()
+        columns = ((batch.column("chunk_id"), batch.column("row_hash")) for batch in own)
+        versions[name] = data_version_of_columns(columns, index.name)
+        start += count
+    return _Contents(versions=versions, rows=rows.num_rows, documents=documents)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from rag_assets.errors import StoreError, WriteVerificationError
+from rag_assets.errors import StoreError
 from rag_assets.failpoints import failpoint
+from rag_assets.store.keys import among, distinct, has_repeats, keys_of, only, repeated, without
+from rag_assets.store.located import LocatedRows
 from rag_assets.store.maintenance import optimize
 from rag_assets.store.snapshots import check_out, first_line
 from rag_assets.store.sql import any_of, in_groups
+from rag_assets.store.writing import STORAGE_FIX, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lancedb.table import LanceTable
 
-BATCH_ROWS = 1_024
-"""Rows per written batch. Flat search over 100,000 rows takes 27 ms so, and 105 ms when they come in one batch."""
+READ_ROWS = 1_024
+"""Rows per batch that is read one at a time."""
+COLUMN_ROWS = 65_536
+"""Rows per batch when all rows of a few short columns are wanted: a twelfth of the time that batches of 1,024 take."""
 KEY_INDEX_ROWS = 10_000
 """From here on keys are looked up in an index; below, a scan of the key column takes about as long."""
 FRAGMENTS_MAX = 64
@@ -64,7 +66,6 @@ class Table:
         self.lock = place.lock
         self._place = place
         self._state = tuple(state)
-        self._written: LanceTable | None = None
 
     def exists(self) -> bool:
         """Whether anything was ever written."""
@@ -85,18 +86,24 @@ class Table:
     ) -> pa.Table:
         """Rows as Arrow, at the newest version or at `version`; an empty table when nothing was ever written."""
         return pa.Table.from_batches(
-            list(self.batches(columns, where, version)), schema=self._projected(columns or self.schema.names)
+            list(self.batches(columns, where, version, batch_rows=COLUMN_ROWS)),
+            schema=self._projected(columns or self.schema.names),
         )
 
     def batches(
-        self, columns: Sequence[str] | None = None, where: str | None = None, version: int | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        version: int | None = None,
+        *,
+        batch_rows: int = READ_ROWS,
     ) -> Iterator[pa.RecordBatch]:
-        """The same rows, a bounded number at a time."""
+        """The same rows, at most `batch_rows` at a time."""
         handle = self._latest() if version is None else self.at(version)
         if handle is None:
             return
         query = handle.search().select(list(columns or self.schema.names))
-        yield from (query.where(where) if where else query).to_batches(BATCH_ROWS)
+        yield from (query.where(where) if where else query).to_batches(batch_rows)
 
     def head(self, limit: int, columns: Sequence[str]) -> pa.Table:
         """The first `limit` rows."""
@@ -110,6 +117,11 @@ class Table:
         found = [self.rows(columns, any_of(self.key, group)) for group in in_groups(keys)]
         return pa.concat_tables(found) if found else self._projected(columns).empty_table()
 
+    def locate(self, keys: pa.Array) -> LocatedRows | None:
+        """The rows with these keys at the newest version, to be read in groups; None when nothing was ever written."""
+        handle = self._latest()
+        return LocatedRows(handle, self.key, keys) if handle is not None else None
+
     def apply(self, upserts: pa.Table | None, deletes: Sequence[str]) -> WriteResult:
         """Writes the rows of `upserts`, then removes the rows with the keys `deletes`; nothing to do commits nothing.
 
@@ -117,102 +129,78 @@ class Table:
         comes twice and when the storage fails, `WriteVerificationError` when afterwards the rows are not what they
         should be, and `TableLockedError` when another writer does not finish.
         """
-        rows = upserts if upserts is not None and upserts.num_rows else None
-        if rows is None and not deletes:
-            return WriteResult(0, 0, 0, 0, self.version())
-        keys = rows[self.key].to_pylist() if rows is not None else []
-        self._check_keys(keys, deletes)
+        rows = upserts.select(self.schema.names).cast(self.schema) if upserts is not None else None
+        gone = keys_of(deletes)
+        self._check_keys(rows, gone)
+
+        def write(writer: Writer) -> tuple[int, int, int]:
+            inserted, updated = self._upsert(rows, writer) if rows is not None and rows.num_rows else (0, 0)
+            if inserted + updated and len(gone):
+                failpoint("store.between_upsert_and_delete")
+            present = writer.lookup(gone)[self.key] if len(gone) else gone
+            return inserted, updated, writer.delete_all(distinct(present), rows=len(present))
+
+        return self._writing(write) if (rows is not None and rows.num_rows) or len(gone) else self._nothing_written()
+
+    def append(self, batches: Iterable[pa.RecordBatch]) -> WriteResult:
+        """Writes rows as they come, in bounded memory, whose keys are not in the table and come once.
+
+        The caller holds the lock and has seen that they are new. Raises as `apply` does.
+        """
+        return self._writing(lambda writer: (writer.append(batches), 0, 0))
+
+    def replace(self, rows: pa.Table, stored: pa.Table, deletes: pa.Array) -> WriteResult:
+        """`apply` for a caller that holds the lock and has just read what is stored.
+
+        `stored`: key and state columns of the rows whose keys are in `rows`, each key once; `deletes`: keys that are
+        there once. Raises as `apply` does.
+        """
+        rows = rows.select(self.schema.names).cast(self.schema)
+
+        def write(writer: Writer) -> tuple[int, int, int]:
+            inserted, updated = writer.upsert(rows, stored) if rows.num_rows else (0, 0)
+            if inserted + updated and len(deletes):
+                failpoint("store.between_upsert_and_delete")
+            return inserted, updated, writer.delete(deletes)
+
+        return self._writing(write) if rows.num_rows or len(deletes) else self._nothing_written()
+
+    def _nothing_written(self) -> WriteResult:
+        return WriteResult(0, 0, 0, 0, self.version())
+
+    def _writing(self, write: Callable[[Writer], tuple[int, int, int]]) -> WriteResult:
+        """What `write` did (rows inserted, updated and deleted), under the lock."""
         with self.lock():
-            self._written = self._latest()
-            before = self.version()
+            handle = self._latest()
+            before = int(handle.version) if handle is not None else 0
+            writer = Writer(self.name, self.schema, handle, self._place.create, key=self.key, state=self._state)
             try:
-                inserted, updated = self._upsert(rows, keys) if rows is not None else (0, 0)
-                if rows is not None and deletes:
-                    failpoint("store.between_upsert_and_delete")
-                deleted = self._delete(deletes)
-                if inserted and self._needs_care():
-                    self.ensure_indices()
+                inserted, updated, deleted = write(writer)
+                if inserted and writer.handle is not None and self._needs_care(writer.handle):
+                    self._take_care(writer.handle)
             except (OSError, RuntimeError) as error:
-                raise StoreError(f"Writing {self.name} failed: {first_line(error)}.", fix=_STORAGE_FIX) from error
-            finally:
-                self._written = None
-            after = self.version()
+                raise StoreError(f"Writing {self.name} failed: {first_line(error)}.", fix=STORAGE_FIX) from error
+            after = int(writer.handle.version) if writer.handle is not None else 0
         return WriteResult(inserted, updated, deleted, after - before, after)
 
-    def _check_keys(self, keys: Sequence[str], deletes: Sequence[str]) -> None:
+    def _check_keys(self, rows: pa.Table | None, deletes: pa.Array) -> None:
         fix = "This is a fault of the program that writes: each key must come once."
-        if len(set(keys)) != len(keys):
+        if rows is None:
+            return
+        if has_repeats(rows[self.key]):
             raise StoreError(f"{self.name}: the rows to write repeat a key.", fix=fix)
-        if not set(keys).isdisjoint(deletes):
+        if len(deletes) and bool(pa.compute.any(among(rows[self.key], deletes)).as_py()):
             raise StoreError(f"{self.name}: a key is to be written and removed at once.", fix=fix)
 
-    def _upsert(self, rows: pa.Table, keys: Sequence[str]) -> tuple[int, int]:
-        """Writes new and changed rows in one commit; returns how many of each. The caller holds the lock."""
-        rows = rows.select(self.schema.names).cast(self.schema)
-        wanted = dict(zip(keys, self._states(rows), strict=True))
-        stored = self._stored_states(keys)
-        times, states = Counter(key for key, _ in stored), dict(stored)
+    def _upsert(self, rows: pa.Table, writer: Writer) -> tuple[int, int]:
+        stored = writer.lookup(rows[self.key])
         # LanceDB's merge would keep both rows of a key that a writer without this lock put there twice.
-        repeated = [key for key, count in times.items() if count > 1]
-        if self._delete(repeated):
-            states = {key: state for key, state in states.items() if times[key] == 1}
-        due = [key not in states or states[key] != state for key, state in wanted.items()]
-        if not any(due):
-            return 0, 0
-        rows = rows.filter(pa.array(due))
-        written = {key: wanted[key] for key in rows[self.key].to_pylist()}
-        updated = len(written.keys() & states.keys())
-        before = self.count()
-        self._write(pa.RecordBatchReader.from_batches(self.schema, rows.to_batches(BATCH_ROWS)), merge=updated > 0)
-        self._verify(written, expected_rows=before + len(written) - updated)
-        return len(written) - updated, updated
-
-    def _write(self, reader: pa.RecordBatchReader, *, merge: bool) -> None:
-        handle = self._latest()
-        if handle is None:
-            self._written = self._place.create(reader)
-        elif merge:
-            handle.merge_insert(self.key).when_matched_update_all().when_not_matched_insert_all().execute(reader)
-        else:  # only new keys, which the lock keeps new: appending spares the join
-            handle.add(reader)
-
-    def _states(self, rows: pa.Table) -> list[tuple[object, ...]]:
-        columns = [rows[name].to_pylist() for name in self._state]
-        return list(zip(*columns, strict=True)) if columns else [()] * rows.num_rows
-
-    def _stored_states(self, keys: Sequence[str]) -> list[tuple[str, tuple[object, ...]]]:
-        found = self.lookup(keys, [self.key, *self._state])
-        return list(zip(found[self.key].to_pylist(), self._states(found), strict=True))
-
-    def _verify(self, written: dict[str, tuple[object, ...]], *, expected_rows: int) -> None:
-        """By what is stored, not by what the merge reports: with a scalar index it was seen to report 0 updates."""
-        found = self.count()
-        if found != expected_rows:
-            raise WriteVerificationError(
-                f"{self.name} has {found:,} rows after a write that should give {expected_rows:,}.", fix=_STORAGE_FIX
-            )
-        stored = self._stored_states(list(written))
-        if len(stored) != len(written) or dict(stored) != written:
-            right = sum(1 for key, state in stored if written[key] == state)
-            raise WriteVerificationError(
-                f"{self.name} holds {right:,} of {len(written):,} rows that were just written.", fix=_STORAGE_FIX
-            )
-
-    def _delete(self, keys: Sequence[str]) -> int:
-        handle = self._latest()
-        if handle is None or not keys:
-            return 0
-        before = self.count()
-        present = self.lookup(keys, [self.key])[self.key].to_pylist()
-        distinct = sorted(set(present))
-        for group in in_groups(distinct):
-            handle.delete(any_of(self.key, group))
-        found = self.count()
-        if found != before - len(present):
-            raise WriteVerificationError(
-                f"{self.name} has {found:,} rows after {len(present):,} of {before:,} were removed.", fix=_STORAGE_FIX
-            )
-        return len(distinct)
+        twice = repeated(stored[self.key])
+        if len(twice):
+            doubled = only(stored, self.key, twice)
+            writer.delete_all(twice, rows=doubled.num_rows)
+            stored = without(stored, self.key, twice)
+        return writer.upsert(rows, stored)
 
     def ensure_indices(self) -> bool:
         """Makes the indices that are missing, and merges what has piled up. Returns whether it wrote.
@@ -224,23 +212,22 @@ class Table:
         with self.lock():
             handle = self._latest()
             assert handle is not None
-            before = handle.version
-            self._create_missing(handle)
-            if self._is_fragmented(handle) or self.unindexed_rows() > self._unindexed_rows_max(handle):
-                optimize(handle)
-            return bool(handle.version != before)
+            return self._take_care(handle)
+
+    def _take_care(self, handle: LanceTable) -> bool:
+        before = handle.version
+        self._create_missing(handle)
+        if self._is_fragmented(handle) or _unindexed_rows(handle) > self._unindexed_rows_max(handle):
+            optimize(handle)
+        return bool(handle.version != before)
 
     def unindexed_rows(self) -> int:
         """The most rows that any one index does not hold yet: reads find them by scanning."""
         handle = self._latest()
-        if handle is None:
-            return 0
-        stats = (handle.index_stats(index.name) for index in handle.list_indices())
-        return max((one.num_unindexed_rows for one in stats if one is not None), default=0)
+        return _unindexed_rows(handle) if handle is not None else 0
 
-    def _needs_care(self) -> bool:
-        handle = self._latest()
-        return handle is not None and (self._is_fragmented(handle) or self._lacks_key_index(handle))
+    def _needs_care(self, handle: LanceTable) -> bool:
+        return self._is_fragmented(handle) or self._lacks_key_index(handle)
 
     def _is_fragmented(self, handle: LanceTable) -> bool:
         return bool(handle.stats()["fragment_stats"]["num_small_fragments"] > FRAGMENTS_MAX)
@@ -268,9 +255,6 @@ class Table:
         return self._latest()
 
     def _latest(self) -> LanceTable | None:
-        if self._written is not None:
-            self._written.checkout_latest()
-            return self._written
         # Opened anew, because a handle of a table that was dropped and made again goes on reading the old one.
         handle = self._place.open()
         if handle is not None:
@@ -291,4 +275,6 @@ class Table:
         return pa.schema([self.schema.field(name) for name in columns])
 
 
-_STORAGE_FIX = "Check the space and the permissions of the storage, then run it again: it goes on where it stopped."
+def _unindexed_rows(handle: LanceTable) -> int:
+    stats = (handle.index_stats(index.name) for index in handle.list_indices())
+    return max((one.num_unindexed_rows for one in stats if one is not None), default=0)
