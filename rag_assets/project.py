@@ -247,7 +247,7 @@ class Project:
         check_built_in(content.retrieval, RetrievalSettings.model_validate(snapshot.retrieval))
         with Embedder(self._models_of(content), usage, limits=self._limits) as embedder:
             yield Retriever(
-                table=self.store.open_at(snapshot.table, snapshot.version),
+                table=self.store.open_at(snapshot.table, snapshot.version, tag=snapshot.tag),
                 embedder=embedder,
                 settings=content.retrieval,
                 denied=_nothing_denied if everything else self.ledger.denied,

@@ -1,6 +1,6 @@
 """The upkeep of everything that grows: tables, former releases, model answers kept for reuse, and Dagster's runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -77,6 +77,8 @@ def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> 
             "rows_unindexed": sum(state.unindexed_rows for state in after),
             "data_bytes_before": sum(state.data_bytes for state in before),
             "data_bytes": sum(state.data_bytes for state in after),
+            **_disk_bytes("disk_bytes_before", before),
+            **_disk_bytes("disk_bytes", after),
             "releases_pruned": len(pruned.pruned),
             "tables_dropped": len(dropped.tables),
             "bytes_dropped": dropped.bytes,
@@ -90,15 +92,32 @@ def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> 
     )
 
 
+def _disk_bytes(key: str, states: Sequence[TableState]) -> dict[str, int]:
+    """What all files take, those of old versions too; no figure where one of the tables has none."""
+    sizes = [state.disk_bytes for state in states if state.disk_bytes is not None]
+    return {key: sum(sizes)} if len(sizes) == len(states) else {}
+
+
 def _by_table(compacted: Iterable[Compaction]) -> str:
-    header = ["| table | rows | fragments | versions | unindexed rows | bytes |", "|---|---|---|---|---|---|"]
+    header = [
+        "| table | rows | fragments | versions | unindexed rows | bytes of the newest version | bytes on disk |",
+        "|---|---|---|---|---|---|---|",
+    ]
     lines = [_line(one.before, one.after) for one in compacted if one.before and one.after]
     return "\n".join(header + lines)
 
 
 def _line(before: TableState, after: TableState) -> str:
-    return (
-        f"| {after.name} | {after.rows:,} | {before.fragments} → {after.fragments} | {before.versions} → "
-        f"{after.versions} | {before.unindexed_rows:,} → {after.unindexed_rows:,} | {before.data_bytes:,} → "
-        f"{after.data_bytes:,} |"
+    figures = (
+        (before.fragments, after.fragments),
+        (before.versions, after.versions),
+        (before.unindexed_rows, after.unindexed_rows),
+        (before.data_bytes, after.data_bytes),
+        (before.disk_bytes, after.disk_bytes),
     )
+    cells = [f"{_figure(was)} → {_figure(now)}" for was, now in figures]
+    return f"| {after.name} | {after.rows:,} | {' | '.join(cells)} |"
+
+
+def _figure(value: int | None) -> str:
+    return "not counted" if value is None else f"{value:,}"

@@ -1,18 +1,20 @@
 """Keeps tables quick to read and no larger than they must be: compaction, and the removal of versions nobody needs.
 
-Every write makes a version that shares unchanged files with the one before. A version can go once it is old enough that
-no reader is still on it and it is not needed by a tag.
+Every write makes a version that shares unchanged files with the one before. A version can go once no tag keeps it, no
+reader on this machine has it open (`readers`), and it is old enough that none elsewhere can still be on it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import StoreError
 from rag_assets.failpoints import failpoint
-from rag_assets.store.snapshots import first_line, pinned
+from rag_assets.store.cleanup import Limit, bytes_on_disk, limit_of, remove_versions
+from rag_assets.store.snapshots import first_line
 
 if TYPE_CHECKING:
     from lancedb.table import LanceTable
@@ -21,15 +23,16 @@ if TYPE_CHECKING:
     from rag_assets.store.table import Table
 
 KEEP_VERSIONS = timedelta(days=7)
-"""A reader without a tag, such as a search that is under way, has this long before its version goes."""
-PIN_MARGIN = timedelta(hours=1)
+"""A reader without a lock, such as a step that reads the newest version or a search on another machine, has this long
+before its version goes."""
 OWN_TABLES = ("raw_documents__", "chunks__", "embeddings__", "vector_index__", "golden_questions")
 """How the names of this project's tables begin; a store that others use too may hold more."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """How a table is stored. `data_bytes` is what the newest version refers to, older versions not counted."""
+    """How a table is stored. `data_bytes` is what the newest version refers to, `disk_bytes` all its files, those of
+    older versions and of writes that died included; None where they cannot be counted."""
 
     name: str
     rows: int
@@ -37,6 +40,7 @@ class TableState:
     versions: int
     fragments: int
     data_bytes: int
+    disk_bytes: int | None
     unindexed_rows: int
 
 
@@ -61,20 +65,21 @@ def table_state(table: Table) -> TableState | None:
         versions=len(handle.list_versions()),
         fragments=stats["fragment_stats"]["num_fragments"],
         data_bytes=stats["total_bytes"],
+        disk_bytes=bytes_on_disk(handle),
         unindexed_rows=table.unindexed_rows(),
     )
 
 
 def compact(table: Table, *, keep_versions: timedelta = KEEP_VERSIONS) -> Compaction:
-    """Merges fragments, completes the indices and removes versions older than `keep_versions`.
+    """Merges fragments, completes the indices and removes versions older than `keep_versions` that nobody needs.
 
-    Versions from the oldest pinned one onwards stay. Raises `TableLockedError`, or `StoreError` when the storage fails.
+    Raises `TableLockedError`, or `StoreError` when the storage fails.
     """
     with table.lock():
         before = table_state(table)
         handle = table.latest()
         if handle is not None:
-            optimize(handle, keep_versions=keep_versions)
+            _optimize(handle, remove_versions(handle, read=table.versions_read(), keep_versions=keep_versions))
         return Compaction(before, table_state(table))
 
 
@@ -89,29 +94,20 @@ def compact_all(store: Store) -> list[Compaction]:
     return [compact(table) for table in tables if table is not None]
 
 
-def optimize(handle: LanceTable, *, keep_versions: timedelta = KEEP_VERSIONS) -> None:
-    """`compact` for a caller that holds the table's lock."""
-    age = max(keep_versions, _age_of_oldest_pin(handle), timedelta(milliseconds=1))
+def optimize(handle: LanceTable, *, read: Collection[int] = (), keep_versions: timedelta = KEEP_VERSIONS) -> None:
+    """Merges fragments and completes the indices, for a caller that holds the table's lock.
+
+    Of old versions only those go that are older than all that are needed: pinned, or among `read`. Raises `StoreError`.
+    """
+    _optimize(handle, limit_of(handle, read=read, keep_versions=keep_versions))
+
+
+def _optimize(handle: LanceTable, limit: Limit) -> None:
     failpoint("store.during_compaction")
     try:
-        handle.optimize(cleanup_older_than=age)
+        handle.optimize(cleanup_older_than=limit.older_than, delete_unverified=limit.unreferenced)
     except (OSError, RuntimeError) as error:
         raise StoreError(
             f"Compacting {handle.name} failed: {first_line(error)}.",
             fix="Check the space and the permissions of the storage, then run it again.",
         ) from error
-
-
-def _age_of_oldest_pin(handle: LanceTable) -> timedelta:
-    """How long ago the oldest pinned version was written, and `PIN_MARGIN` more; 0 without pins.
-
-    LanceDB's clean-up fails as a whole when it meets a tagged version that is older than its limit, and it counts from
-    the end of the compaction. The margin keeps the limit before that version however long compaction takes.
-    """
-    versions = set(pinned(handle).values())
-    if not versions:
-        return timedelta(0)
-    # These are local times without a zone; `astimezone` takes an ambiguous hour for the earlier one, which keeps more.
-    times: list[datetime] = [entry["timestamp"] for entry in handle.list_versions() if entry["version"] in versions]
-    oldest = min(time.astimezone() for time in times)
-    return datetime.now().astimezone() - oldest + PIN_MARGIN

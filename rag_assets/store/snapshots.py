@@ -46,6 +46,12 @@ def pinned(handle: LanceTable) -> dict[str, int]:
     return {tag: int(entry["version"]) for tag, entry in handle.tags.list().items()}
 
 
+def require_pinned(handle: LanceTable, version: int, tag: str) -> None:
+    """Raises `StoreError` unless `tag` keeps `version`."""
+    if pinned(handle).get(tag) != version:
+        raise StoreError(f"Version {version} of {handle.name} is no longer kept: it was pruned.", fix=_FIX)
+
+
 def check_out(handle: LanceTable | None, name: str, version: int) -> LanceTable:
     """Makes `handle` read exactly `version` and refuse writes; returns it.
 

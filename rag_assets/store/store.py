@@ -13,7 +13,8 @@ from rag_assets.errors import StoreError
 from rag_assets.store.driver import lancedb_module
 from rag_assets.store.index import IndexTable
 from rag_assets.store.locks import table_lock
-from rag_assets.store.snapshots import check_out
+from rag_assets.store.readers import Readers
+from rag_assets.store.snapshots import check_out, require_pinned
 from rag_assets.store.table import Place, Table
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Store:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._connection: DBConnection | None = None
         self._opened: dict[tuple[str, int], LanceTable] = {}
+        self._readers = Readers(lock_dir / "readers")
 
     def raw_documents(self, source: str) -> Table:
         """The parsed documents of one source. A touched file changes `fingerprint` alone."""
@@ -79,14 +81,20 @@ class Store:
             return None
         return Table(self._place(name, handle.schema), handle.schema, key=handle.schema.names[0], state=())
 
-    def open_at(self, name: str, version: int) -> LanceTable:
+    def open_at(self, name: str, version: int, *, tag: str | None = None) -> LanceTable:
         """The table `name` exactly as it was at `version`, read-only. Raises `StoreError` when it is gone.
 
-        The handles of the last few versions are kept, so that a server does not open one for every question.
+        That version stays for as long as the handle lives, whatever is pruned and cleaned up meanwhile. With `tag` it
+        must keep that version now: who lets go of a version removes the tag first and looks for readers then, so a
+        reader is either refused here or seen there. The handles of the last few versions are kept, so that a server
+        does not open one for every question.
         """
         handle = self._opened.pop((name, version), None)
         if handle is None:
             handle = check_out(self._open(name), name, version)
+            self._readers.hold(handle, name, version)
+            if tag is not None:
+                require_pinned(handle, version, tag)
         self._opened[name, version] = handle
         for oldest in list(self._opened)[:-OPEN_VERSIONS]:
             self._opened.pop(oldest, None)
@@ -129,6 +137,7 @@ class Store:
             open=lambda: self._open(name),
             create=lambda reader: self._connect().create_table(name, data=reader, schema=schema),
             lock=lambda: table_lock(self._lock_dir, name, self._lock_timeout_seconds),
+            readers=self._readers,
         )
 
     def _open(self, name: str) -> LanceTable | None:

@@ -14,6 +14,7 @@ from rag_assets.failpoints import failpoint
 from rag_assets.store.keys import among, distinct, has_repeats, keys_of, only, repeated, without
 from rag_assets.store.located import LocatedRows
 from rag_assets.store.maintenance import optimize
+from rag_assets.store.readers import Readers
 from rag_assets.store.snapshots import check_out, first_line
 from rag_assets.store.sql import any_of, in_groups
 from rag_assets.store.writing import STORAGE_FIX, Writer
@@ -33,12 +34,16 @@ FRAGMENTS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a table lives: how to open it (None: not there yet), to make it from its first rows, and to lock it."""
+    """Where a table lives: how to open it (None: not there yet), to make it from its first rows, and to lock it.
+
+    `readers` knows which versions are being read; without it nobody is known to read.
+    """
 
     name: str
     open: Callable[[], LanceTable | None]
     create: Callable[[pa.RecordBatchReader], LanceTable]
     lock: Callable[[], AbstractContextManager[None]]
+    readers: Readers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,7 @@ class Table:
         before = handle.version
         self._create_missing(handle)
         if self._is_fragmented(handle) or _unindexed_rows(handle) > self._unindexed_rows_max(handle):
-            optimize(handle)
+            optimize(handle, read=self.versions_read())
         return bool(handle.version != before)
 
     def unindexed_rows(self) -> int:
@@ -247,8 +252,18 @@ class Table:
         return max(KEY_INDEX_ROWS, int(handle.count_rows()) // 5)
 
     def at(self, version: int) -> LanceTable:
-        """A handle of its own that reads exactly `version`. Raises `StoreError` when that version is gone."""
-        return check_out(self._place.open(), self.name, version)
+        """A handle of its own that reads exactly `version`, which stays for as long as the handle lives.
+
+        Raises `StoreError` when that version is gone.
+        """
+        handle = check_out(self._place.open(), self.name, version)
+        if self._place.readers is not None:
+            self._place.readers.hold(handle, self.name, version)
+        return handle
+
+    def versions_read(self) -> frozenset[int]:
+        """The versions that readers on this machine have open."""
+        return self._place.readers.versions(self.name) if self._place.readers is not None else frozenset()
 
     def latest(self) -> LanceTable | None:
         """The raw table at its newest version, None when it does not exist."""
