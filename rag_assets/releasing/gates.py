@@ -7,7 +7,7 @@ the same verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ COMPLETENESS = "completeness"
 QUALITY = "quality"
 SNAPSHOT_GATES = (EMBEDDING_INTEGRITY, COMPLETENESS)
 LISTED_EXAMPLES = 10
+VECTOR_ROWS = 4_096
+"""Vectors judged at once: 6 MB of 384 dimensions."""
 UNIT_NORM_TOLERANCE = 1e-3
 
 

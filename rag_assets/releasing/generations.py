@@ -135,11 +135,11 @@ def drop_unneeded(
 def _due(
     store: Store, names: Iterable[str], prefix: str, uses: dict[str, _Use], limit: datetime
 ) -> list[tuple[str, int]]:
-    """Tables with this prefix that were needed last before `limit`, and their bytes."""
+    """Tables with this prefix that nobody reads now and that were needed last before `limit`, and their bytes."""
     due = []
     for name in names:
         use = uses.get(name, _Use())
-        if not name.startswith(prefix) or use.pinned:
+        if not name.startswith(prefix) or use.pinned or store.versions_read(name):
             continue
         state = _state(store, name)
         needed = [*use.until, *([state.written_at] if state.written_at else [])]

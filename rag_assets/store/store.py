@@ -100,6 +100,10 @@ class Store:
             self._opened.pop(oldest, None)
         return handle
 
+    def versions_read(self, name: str) -> frozenset[int]:
+        """The versions of the table `name` that readers on this machine have open."""
+        return self._readers.versions(name)
+
     def sources(self) -> list[str]:
         """The sources that documents are stored of, configured or not, sorted."""
         return sorted(
