@@ -63,8 +63,12 @@ class FreeModel:
 
 @contextmanager
 def free_model() -> Iterator[FreeModel]:
-    """Runs it in a process of its own, whose time and memory are not those of what is measured."""
-    with subprocess.Popen([sys.executable, "-m", "bench.free_model"], stdout=subprocess.PIPE, text=True) as process:
+    """Runs it in a process of its own, whose time and memory are not those of what is measured.
+
+    It ends with its standard input, so also when this process is killed.
+    """
+    command = [sys.executable, "-m", "bench.free_model", "--until-input-ends"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield FreeModel(process.stdout.readline().strip())
@@ -125,12 +129,21 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
+def _stop_with_input(server: _Server) -> None:
+    sys.stdin.read()
+    server.shutdown()
+
+
 def main() -> None:
     """Serves on a free port until it is stopped."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    server = _Server(("127.0.0.1", parser.parse_args().port), _Handler)
+    parser.add_argument("--until-input-ends", action="store_true", help="stop at the end of standard input too")
+    wanted = parser.parse_args()
+    server = _Server(("127.0.0.1", wanted.port), _Handler)
     print(f"http://127.0.0.1:{server.server_address[1]}/v1", flush=True)
+    if wanted.until_input_ends:
+        threading.Thread(target=_stop_with_input, args=(server,), daemon=True).start()
     try:
         server.serve_forever(poll_interval=0.05)
     except KeyboardInterrupt:

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+DATA_VERSION = "dagster/data_version"
 STAGES = ("raw_documents", "chunks", "embeddings", "vector_index")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One run: seconds by step, checks in it included, and materialization metadata by asset."""
+    """One run: seconds by step, checks in it included; metadata and data version of what each asset materialized."""
 
     partition: str | None
     seconds: dict[str, float] = field(default_factory=dict)
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    data_versions: dict[str, str] = field(default_factory=dict)
 
     @property
     def stages_seconds(self) -> float:
@@ -63,6 +65,8 @@ def _recorded(partition: str | None, entries: Iterable[Any]) -> Recorded:
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             found.seconds[step] = entry.timestamp - started[step]
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key is not None:
-            metadata = event.step_materialization_data.materialization.metadata
-            found.metadata[event.asset_key.path[-1]] = numbers(metadata)
+            made, name = event.step_materialization_data.materialization, event.asset_key.path[-1]
+            found.metadata[name] = numbers(made.metadata)
+            if made.tags and DATA_VERSION in made.tags:
+                found.data_versions[name] = made.tags[DATA_VERSION]
     return found
