@@ -50,7 +50,7 @@ class Corpus:
             for number in range(DOCUMENTS):
                 self._write(source, f"page-{number}.md", self._document())
         question = {"id": "tide", "question": "What does the lighthouse keeper write down?", "answers": ["tide"]}
-        expected = {"split": "gate", "expected_uris": [f"{self.sources[0]}/anchor.md"]}
+        expected = {"expected_uris": [f"{self.sources[0]}/anchor.md"]}
         (self.root / QUESTIONS).write_text(json.dumps(question | expected) + "\n", "utf-8")
         self._write(self.sources[-1], "copy.md", self.texts[self.sources[0]]["page-0.md"])
         self.configure(settings)

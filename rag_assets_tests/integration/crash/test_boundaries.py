@@ -21,8 +21,8 @@ KILLS_IN_A_ROW = 5
 class Boundary:
     """A named place. `hits` are the visits that end the process; `delays_ms` spread kills over the operation there.
 
-    `runs` is what is run; `settings` alternate from kill to kill where only a change of them leads there. `flips`: the
-    next release may serve already.
+    `runs` is what is run; `settings` alternate from kill to kill where only a change of them leads there, and `what`
+    says what that change is. `flips`: the next release may serve already.
     """
 
     name: str
@@ -31,9 +31,10 @@ class Boundary:
     runs: tuple[str, ...] = ("ingest", "--json")
     settings: tuple[str, ...] = ("",)
     flips: bool = False
+    what: str = ""
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name} {self.what}".strip()
 
 
 SPREAD_MS = tuple(range(0, 61, 6))
@@ -43,6 +44,8 @@ WORDS_READ = tuple(
     for stemming, stop_words in (("false", "true"), ("false", "false"), ("true", "false"), ("true", "true"))
 )
 """Each differs from the two before it: whichever of the two indices a kill left built, both are built anew."""
+GENERATIONS = ("chunking: {max_tokens: 48}\n", "")
+"""Chunks of another size are another generation, with an index of its own."""
 BOUNDARIES = (
     Boundary("store.between_upsert_and_delete", hits=(1, 2)),
     Boundary("snapshot.between_pin_and_ledger"),
@@ -55,6 +58,7 @@ BOUNDARIES = (
     Boundary("raw_documents.between_denied_and_removed"),
     Boundary("raw_documents.between_written_and_origins"),
     Boundary("release.between_recorded_and_serving"),
+    Boundary("release.between_recorded_and_serving", settings=GENERATIONS, what="of another generation"),
     Boundary("release.between_serving_and_revocations", flips=True),
     Boundary("evaluation.between_stored_and_verdict", settings=(f"evaluation: {{questions: [{QUESTIONS}]}}\n",)),
 )
