@@ -19,10 +19,10 @@ from bench.plots import plot_report
 from bench.report import RESULTS, say, table
 
 QUICK = {
-    "embedding": ("--rounds", "1"),
+    "embedding": ("--rounds", "1", "--chunks", "16"),
     "ingest": ("--rounds", "1"),
     "incremental": ("--rounds", "1", "--documents", "1000"),
-    "index": ("--rounds", "1"),
+    "index": ("--rounds", "1", "--rows", "2000", "--queries", "10"),
     "growth": ("--rounds", "1", "--sizes", "100", "1000"),
 }
 """The benches in order, and what makes each short."""
