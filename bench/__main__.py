@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one round and small sizes: whether it runs, not how fast")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where files are written (default bench/results)")
     wanted = parser.parse_args()
+    wanted.out.mkdir(parents=True, exist_ok=True)
     names = [name for name in QUICK if not wanted.only or name in wanted.only]
     missing = [name for name in names if importlib.util.find_spec(f"bench.{name}") is None]
     failed = [
