@@ -64,6 +64,15 @@ def test_a_document_gone_or_too_large_is_an_error(store: Any) -> None:
         connect(max_file_bytes=5).load("a.md")
 
 
+def test_a_fetch_that_brings_nothing_is_no_empty_document(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.pipe_file("/docs/blank.md", b"")
+    assert connect().load("blank.md").data == b""
+    store.pipe_file("/docs/a.md", b"123456")
+    monkeypatch.setattr(type(store), "cat_file", lambda *_, **__: b"")
+    with pytest.raises(LoadError, match="a.md has 6 bytes, and the store sent none"):
+        connect().load("a.md")
+
+
 def test_an_unknown_protocol_and_a_missing_package_are_clear() -> None:
     with pytest.raises(SourceUnavailableError, match="nosuch://x is not an address"):
         connect("nosuch://x")

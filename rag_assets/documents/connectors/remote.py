@@ -64,6 +64,8 @@ class RemoteFiles:
                 if size > self._max_file_bytes:
                     raise too_large(uri, size, self._max_file_bytes)
                 data = bytes(self._files.cat_file(self._path(uri)))
+                if size and not data:  # else a failed fetch would become an empty document
+                    raise LoadError(f"{uri} has {size:,} bytes, and the store sent none.")
                 found = self._fingerprint(uri, before)
                 if found == self._fingerprint(uri, self._info(uri)):
                     return Loaded(uri, data, sha256_hex(data), found)
