@@ -69,7 +69,7 @@ def test_a_fetch_that_brings_nothing_is_no_empty_document(store: Any, monkeypatc
     assert connect().load("blank.md").data == b""
     store.pipe_file("/docs/a.md", b"123456")
     monkeypatch.setattr(type(store), "cat_file", lambda *_, **__: b"")
-    with pytest.raises(LoadError, match="a.md has 6 bytes, and the store sent none"):
+    with pytest.raises(LoadError, match="has 6 bytes, and the store sent none"):
         connect().load("a.md")
 
 
