@@ -36,6 +36,7 @@ class Claims:
         self._owner = owner
         self._place = place_of(folder)
         self._closed = threading.Event()
+        self._changing = threading.Lock()  # else PostgreSQL may find that renewing and ending wait for each other
         threading.Thread(target=self._renew, name="embedding claims", daemon=True).start()
 
     def claim(self, hashes: list[str]) -> set[str]:
@@ -44,18 +45,21 @@ class Claims:
 
     def end(self, hashes: list[str]) -> None:
         """Ends the claims on these inputs: they are stored, or refused, or were not needed."""
-        self._ledger.end_claims(self._owner, self._space, hashes)
+        with self._changing:
+            self._ledger.end_claims(self._owner, self._space, hashes)
 
     def close(self, *, end: bool) -> None:
         """Stops renewing. With `end`, ends every claim that is left; else that is for who takes the spool over."""
         self._closed.set()
         if end:
-            self._ledger.end_claims(self._owner)
+            with self._changing:
+                self._ledger.end_claims(self._owner)
 
     def _renew(self) -> None:
         while not self._closed.wait(RENEW_SECONDS):
             try:
-                self._ledger.renew_claims(self._owner, LEASE)
+                with self._changing:
+                    self._ledger.renew_claims(self._owner, LEASE)
             except LedgerError:
                 continue  # the run itself meets the ledger soon, and says what is wrong with it
 

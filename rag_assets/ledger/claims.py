@@ -41,7 +41,8 @@ class Claims(Database):
             table.c.space == space, table.c.input_hash.in_(hashes), table.c.owner != owner
         )
         with self.writing() as connection:
-            self.upsert(connection, table, [{**row, "input_hash": key} for key in hashes])
+            # In one order for all: on PostgreSQL two that insert the same keys wait for each other key by key.
+            self.upsert(connection, table, [{**row, "input_hash": key} for key in sorted(hashes)])
             return set(connection.execute(of_others).scalars())
 
     def claimants(self, space: str, hashes: Sequence[str]) -> list[Claimant]:

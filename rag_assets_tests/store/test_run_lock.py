@@ -56,6 +56,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_live_holder_is_waited_for_and_a_stopped_one_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
