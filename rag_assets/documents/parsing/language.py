@@ -15,6 +15,7 @@ MIN_LETTERS = 20
 MIN_PROBABILITY = 0.6
 # Scripts without spaces say more per letter.
 MIN_WIDE_LETTERS = 6
+_WIDE = re.compile("[\u3040-\ud7a3]")
 _ISO_639_1 = re.compile(r"^[a-z]{2}$")
 
 
@@ -27,8 +28,8 @@ def normalize(code: str | None) -> str | None:
 def detect(text: str, blocks: Iterable[Block]) -> str | None:
     """The language of the prose among the first thousand characters of `blocks`; None when too short or unsure."""
     sample = _prose(text, blocks)
-    letters = sum(character.isalpha() for character in sample)
-    wide = sum("\u3040" <= character <= "\ud7a3" for character in sample)
+    letters = sum(map(str.isalpha, sample))
+    wide = len(_WIDE.findall(sample))
     if letters < MIN_LETTERS and wide < MIN_WIDE_LETTERS:
         return None
     label, probability = _identifier().classify(sample)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -65,8 +66,14 @@ def read_lines(document: Any, number: int) -> list[Line]:
 def _is_bold(textpage: Any, position: int) -> bool:
     import pypdfium2.raw as raw
 
-    name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
-    raw.FPDFText_GetFontInfo(textpage.raw, position, name, _FONT_NAME_BYTES, ctypes.byref(ctypes.c_int()))
-    if _BOLD_NAME.search(name.value.decode("ascii", "replace")):
+    # The weight first: it is a number, and most bold fonts have one.
+    if raw.FPDFText_GetFontWeight(textpage.raw, position) >= _BOLD_WEIGHT:
         return True
-    return bool(raw.FPDFText_GetFontWeight(textpage.raw, position) >= _BOLD_WEIGHT)
+    name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+    raw.FPDFText_GetFontInfo(textpage.raw, position, name, _FONT_NAME_BYTES, None)
+    return _is_bold_name(name.value)
+
+
+@functools.lru_cache(maxsize=1_024)
+def _is_bold_name(name: bytes) -> bool:
+    return _BOLD_NAME.search(name.decode("ascii", "replace")) is not None
