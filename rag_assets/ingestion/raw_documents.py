@@ -27,7 +27,7 @@ from rag_assets.ingestion.results import Progress, RawDocumentsResult, no_progre
 from rag_assets.ledger import Ledger
 from rag_assets.store import Table
 
-BATCH_DOCUMENTS = 512
+BATCH_DOCUMENTS = 2_048
 BATCH_CHARACTERS = 4_000_000
 
 
