@@ -25,7 +25,7 @@ from rag_assets.workers import Died, Task, work
 
 PARCEL_DOCUMENTS = 64
 PARCEL_CHARACTERS = 1_000_000
-BATCH_ROWS = 8_192
+BATCH_ROWS = 2_048
 
 
 @dataclass(slots=True)

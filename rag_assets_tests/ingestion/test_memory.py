@@ -23,7 +23,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_documents(tmp_path: Path) -> None:
-    few, many = (peak_kilobytes(tmp_path / str(count), count) for count in (500, 5_000))
+    few, many = (peak_kilobytes(tmp_path / str(count), count) for count in (1_000, 5_000))
     assert many < 1.2 * few
 
 
