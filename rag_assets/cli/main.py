@@ -23,6 +23,7 @@ from rag_assets.cli import (
     doctor,
     estimate,
     evaluate,
+    generations,
     ingest,
     lineage,
     quarantine,
@@ -58,6 +59,7 @@ app.command("rate")(rate.rate)
 app.command("lineage")(lineage.lineage)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(releases.app, name="releases")
+app.add_typer(generations.app, name="generations")
 app.add_typer(evaluate.app, name="eval")
 app.command("trigger")(trigger.trigger)
 app.command("dev")(dev.dev)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from rag_assets import failpoints
+from rag_assets.cli.generations import list_generations
 from rag_assets.errors import NoReleaseError, StoreError
 from rag_assets.releasing import prune, roll_back
 from rag_assets.releasing.generations import DroppedTables, drop_unneeded, generations
@@ -41,7 +43,9 @@ def tables(project: SmallProject) -> set[str]:
         return {name for name in opened.store.table_names() if name.startswith(("vector_index", "embeddings"))}
 
 
-def test_each_is_shown_with_what_needs_it(two: tuple[SmallProject, list[str]]) -> None:
+def test_each_is_shown_with_what_needs_it(
+    two: tuple[SmallProject, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
     project, (first, second) = two
     with project.open() as opened:
         new, old = generations(opened.store, opened.ledger, opened.generation)
@@ -49,6 +53,12 @@ def test_each_is_shown_with_what_needs_it(two: tuple[SmallProject, list[str]]) -
     assert (old.serving, old.configured, old.needed, old.releases) == (False, False, True, (first,))
     assert (new.parts["chunking"]["max_tokens"], old.parts["chunking"]["max_tokens"]) == (64, 240)
     assert old.bytes > 0 and new.rows > old.rows > 0
+    list_generations()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  releases: ")[2] for line in lines] == [f"{second}  (configured)", first]
+    assert lines[0].startswith(f"* {new.generation}") and " 64 tokens a chunk" in lines[0]
+    list_generations(as_json=True)
+    assert [one["generation"] for one in json.loads(capsys.readouterr().out)] == [new.generation, old.generation]
 
 
 def test_what_a_rollback_goes_to_stays_however_old(two: tuple[SmallProject, list[str]]) -> None:
