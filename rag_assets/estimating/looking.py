@@ -11,7 +11,7 @@ from rag_assets.documents.connectors import Connector
 from rag_assets.documents.model import Listed
 from rag_assets.estimating.chunks import Cut, Cutter, KeptChunks, State, cut_document, stays, stored_documents
 from rag_assets.estimating.documents import DocumentsPlan, Opened, Row, id_of, open_documents
-from rag_assets.estimating.sampling import MINIMUM, Sample, chosen
+from rag_assets.estimating.sampling import MINIMUM, Sample
 from rag_assets.ingestion.difference import is_chunking_due
 from rag_assets.store import Table
 
@@ -29,10 +29,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The due documents that are looked at, to be opened or only to be cut. `documents` and `skipped` are ids."""
+    """The due documents that are looked at, to be opened or only to be cut. `documents` and `skipped` are ids.
+
+    `opening` takes what the former give, by uri, `cutting` what the latter give, by id.
+    """
 
     opened: list[Listed]
     cut: list[Row]
+    opening: Sample
+    cutting: Sample
     documents: frozenset[str]
     skipped: frozenset[str]
 
@@ -44,13 +49,13 @@ def pick(name: str, plan: DocumentsPlan, to_cut: Sequence[Row], limit: Limit) ->
     wanted = due
     if limit.documents is not None and size > limit.characters:
         wanted = min(due, max(limit.documents, MINIMUM))
-    opened = set(chosen([item.uri for item in plan.due], _share(wanted, due, len(plan.due))))
-    cut = set(chosen([row["document_id"] for row in to_cut], _share(wanted, due, len(to_cut))))
-    items = [item for item in plan.due if item.uri in opened]
-    documents = {id_of(name, item) for item in items} | cut
+    opening = Sample({item.uri: plan.size_of(item) for item in plan.due}, _share(wanted, due, len(plan.due)))
+    cutting = Sample({row["document_id"]: row["characters"] for row in to_cut}, _share(wanted, due, len(to_cut)))
+    items = [item for item in plan.due if item.uri in opening.picked]
+    rows = [row for row in to_cut if row["document_id"] in cutting.picked]
+    documents = {id_of(name, item) for item in items} | cutting.picked
     every = {id_of(name, item) for item in plan.due} | {row["document_id"] for row in to_cut}
-    rows = [row for row in to_cut if row["document_id"] in cut]
-    return Picked(items, rows, frozenset(documents), frozenset(every - documents))
+    return Picked(items, rows, opening, cutting, frozenset(documents), frozenset(every - documents))
 
 
 def _share(wanted: int, due: int, part: int) -> int:
@@ -59,13 +64,11 @@ def _share(wanted: int, due: int, part: int) -> int:
 
 @dataclass(slots=True)
 class Tally:
-    """What the documents that were looked at gave. `opening` and `cutting` are the two samples.
+    """What the documents that were looked at gave, besides the figures that the samples have.
 
     `unreadable` ones could not be loaded or parsed, `uncut` ones not be cut. `counts`: the tokens of each new input.
     """
 
-    opening: Sample
-    cutting: Sample
     add: int = 0
     change: int = 0
     opened: int = 0
@@ -74,9 +77,9 @@ class Tally:
     counts: list[int] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
 
-    def take(self, sample: Sample, size: float, cut: Cut) -> None:
+    def take(self, sample: Sample, key: str, cut: Cut) -> None:
         """One document of a sample."""
-        sample.add(size, cut.figures)
+        sample.add(key, cut.figures)
         self.counts += cut.counts
         self.pairs += cut.pairs
         self.uncut += cut.failed
@@ -100,13 +103,13 @@ class Looking:
         done = 0
         for opened in open_documents(self.name, self.source, self.connector, self.plan, picked.opened):
             self._count(opened, tally)
-            tally.take(tally.opening, self.plan.size_of(opened.item), self._cut(opened))
+            tally.take(picked.opening, opened.item.uri, self._cut(opened))
             done += 1
             yield done
         keys = [row["document_id"] for row in picked.cut]
         for row in stored_documents(self.raw_documents, keys, schemas.RAW_DOCUMENTS.names):
             had = self.kept.of_document[row["document_id"]]
-            tally.take(tally.cutting, row["characters"], cut_document(row, had, self.cutter))
+            tally.take(picked.cutting, row["document_id"], cut_document(row, had, self.cutter))
             done += 1
             yield done
 

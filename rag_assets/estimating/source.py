@@ -11,7 +11,6 @@ from rag_assets.estimating.chunks import FIGURES, Cutter, KeptChunks, State, chu
 from rag_assets.estimating.documents import DocumentsPlan, Row, plan_documents, stored_rows
 from rag_assets.estimating.looking import Limit, Looking, Picked, Tally, pick
 from rag_assets.estimating.model import ChunkCounts, DocumentCounts, SourceEstimate
-from rag_assets.estimating.sampling import Sample
 from rag_assets.ingestion.difference import is_chunking_due
 from rag_assets.ingestion.quarantine import CHUNK, Quarantine, chunking_gate
 
@@ -54,11 +53,7 @@ def estimate_source(project: Project, name: str, cutter: Cutter, limit: Limit, p
     picked = pick(name, plan, to_cut, limit)
     removed = frozenset(row["document_id"] for row in plan.removed)
     kept = read_kept(chunks, cutter, looked_at=picked.documents, removed=removed, skipped=picked.skipped)
-    tally = Tally(
-        uncut=uncut,
-        opening=Sample(len(plan.due), sum(map(plan.size_of, plan.due))),
-        cutting=Sample(len(to_cut), sum(row["characters"] for row in to_cut)),
-    )
+    tally = Tally(uncut=uncut)
     looking = Looking(name, source, connector, raw_documents, plan, states, kept, cutter)
     for done in looking.look(picked, tally):
         progress(name, done, len(picked.documents))
@@ -110,7 +105,7 @@ def _summed(
     tally: Tally,
     cutter: Cutter,
 ) -> Estimated:
-    totals, spread = _totals(kept, tally)
+    totals, spread = _totals(kept, picked)
     sampled = bool(picked.skipped)
     budget = project.settings.source(name).token_budget
     over = totals["tokens"] > budget
@@ -138,12 +133,12 @@ def _summed(
     )
 
 
-def _totals(kept: KeptChunks, tally: Tally) -> tuple[dict[str, int], dict[str, float]]:
+def _totals(kept: KeptChunks, picked: Picked) -> tuple[dict[str, int], dict[str, float]]:
     """Figure → its total over all documents, and half the width of its interval."""
     totals: dict[str, int] = {}
     spread: dict[str, float] = {}
     for figure in FIGURES:
-        found = [sample.total(figure) for sample in (tally.opening, tally.cutting)]
+        found = [sample.total(figure) for sample in (picked.opening, picked.cutting)]
         totals[figure] = kept.figures[figure] + round(sum(total for total, _ in found))
         spread[figure] = sum(half**2 for _, half in found) ** 0.5
     return totals, spread
