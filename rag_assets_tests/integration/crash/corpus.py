@@ -49,9 +49,7 @@ class Corpus:
             self._write(source, "empty.md", "")
             for number in range(DOCUMENTS):
                 self._write(source, f"page-{number}.md", self._document())
-        question = {"id": "tide", "question": "What does the lighthouse keeper write down?", "answers": ["tide"]}
-        expected = {"expected_uris": [f"{self.sources[0]}/anchor.md"]}
-        (self.root / QUESTIONS).write_text(json.dumps(question | expected) + "\n", "utf-8")
+        self._write_questions()
         self._write(self.sources[-1], "copy.md", self.texts[self.sources[0]]["page-0.md"])
         self.configure(settings)
 
@@ -65,7 +63,7 @@ class Corpus:
             for uri, text in dict(texts).items():
                 self._write(source, uri, text)
         self.config_file.write_text(configuration, "utf-8")
-        (self.root / QUESTIONS).touch()
+        self._write_questions()
 
     def edit(self) -> None:
         """In every source one document goes, comes or comes back, and two change, one of them in one paragraph."""
@@ -82,6 +80,11 @@ class Corpus:
             self._write(source, mended, f"{head}\n\n{self._paragraph()}\n")
         if self.rng.random() < 0.3:
             self._write(self.sources[-1], "copy.md", self.rng.choice(sorted(self.texts[self.sources[0]].values())))
+
+    def _write_questions(self) -> None:
+        question = {"id": "tide", "question": "What does the lighthouse keeper write down?", "answers": ["tide"]}
+        expected = {"expected_uris": [f"{self.sources[0]}/anchor.md"]}
+        (self.root / QUESTIONS).write_text(json.dumps(question | expected) + "\n", "utf-8")
 
     def _document(self) -> str:
         sections = [f"# {' '.join(self.rng.sample(WORDS, 3))}", self._paragraph()]
