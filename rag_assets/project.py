@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from rag_assets.answering import Answer, AnswerPipeline, Observer, Retriever
     from rag_assets.documents.connectors import Connector
-    from rag_assets.documents.connectors.originals import Originals
     from rag_assets.ingestion import Generation
     from rag_assets.ledger import Denied, Ledger, Release, Snapshot
     from rag_assets.models.embedder import Embedder
@@ -120,56 +119,15 @@ class Project:
         the document unchanged. With `fetch` every document that is loaded is fetched; with `keep` False nothing is
         added to what is kept.
         """
-        from rag_assets.documents.connectors import is_remote, open_connector
+        from rag_assets.ingestion.fetching import source_connector
 
-        settings = self.settings.source(source)
-        connector = open_connector(settings, root=self.settings.root)
-        if fetch or not (is_remote(settings) and self.settings.store.keep_originals):
-            return connector
-        from rag_assets.documents.connectors.originals import WithOriginals
-        from rag_assets.fingerprints import document_id
-        from rag_assets.ingestion.difference import listed_fingerprint
-
-        table = self.store.raw_documents(source)
-
-        def stored(uri: str) -> tuple[str, str] | None:
-            rows = table.lookup([document_id(source, uri)], ["fingerprint", "content_hash"]).to_pylist()
-            return (listed_fingerprint(rows[0]["fingerprint"]), rows[0]["content_hash"]) if rows else None
-
-        return WithOriginals(connector, self.originals, stored, keep=keep)
-
-    @property
-    def originals(self) -> Originals:
-        """The kept bytes of remote documents."""
-        from rag_assets.documents.connectors.originals import Originals
-
-        return Originals(self.settings.data_path / "originals")
-
-    def collect_originals(self) -> tuple[int, int]:
-        """Removes kept bytes that no stored document is any more; returns how many files and bytes those were."""
-        needed: set[str] = set()
-        if self.settings.store.keep_originals:
-            for name in self.store.sources():
-                if name in self.settings.sources:
-                    for batch in self.store.raw_documents(name).batches(columns=["content_hash"]):
-                        needed.update(batch.column(0).to_pylist())
-        return self.originals.collect(needed)
+        return source_connector(source, self.settings, self.store, fetch=fetch, keep=keep)
 
     def forget_source(self, name: str) -> None:
-        """Denies a source that left the configuration at once, then drops its documents and chunks.
+        """Denies a source that left the configuration at once, then drops its documents and chunks."""
+        from rag_assets.ingestion.vanished import forget_source
 
-        Its vectors stay, for they are known by what was embedded; its rows leave the index with the next snapshot.
-        """
-        reason = "removed from the configuration"
-        self.ledger.deny_source(name, reason=reason)
-        documents = self.store.raw_documents(name)
-        if documents.exists():
-            rows = documents.rows(columns=["document_id", "uri"]).to_pylist()
-            self.ledger.deny_documents(name, [(row["document_id"], row["uri"]) for row in rows], reason=reason)
-        for table in (self.store.raw_documents(name), self.store.chunks(name)):
-            self.store.drop(table.name)
-        self.ledger.clear_failures(name)
-        self.ledger.release_hold(name)
+        forget_source(name, self.store, self.ledger)
 
     def token_limits(self, source: str) -> dict[str, int]:
         """What the chunks of `source` are held to: the source's budget, and what the model reads of one input."""

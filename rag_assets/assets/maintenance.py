@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from rag_assets.assets.run_retention import delete_old_runs
+from rag_assets.ingestion.fetching import collect_originals
 from rag_assets.ingestion.landing import take_over_all
 from rag_assets.releasing.generations import drop_unneeded
 from rag_assets.releasing.retention import prune
@@ -58,7 +59,7 @@ def maintenance(context: dg.AssetExecutionContext, project: ProjectResource) -> 
             keep_days=releases.keep_generations_days,
             keep_embeddings_days=opened.settings.store.keep_embeddings_days,
         )
-        originals, original_bytes = opened.collect_originals()
+        originals, original_bytes = collect_originals(opened.settings, opened.store)
         opened.index.ensure_indices()
         compacted = compact_all(opened.store)
         completions = opened.ledger.forget_completions(now - timedelta(days=COMPLETIONS_DAYS))

@@ -38,6 +38,23 @@ def record_held_sources(ledger: Ledger, held: dict[str, str]) -> None:
         ledger.release_hold(name)
 
 
+def forget_source(name: str, store: Store, ledger: Ledger) -> None:
+    """Denies a source that left the configuration at once, then drops its documents and chunks.
+
+    Its vectors stay, for they are known by what was embedded; its rows leave the index with the next snapshot.
+    """
+    reason = "removed from the configuration"
+    ledger.deny_source(name, reason=reason)
+    documents = store.raw_documents(name)
+    if documents.exists():
+        rows = documents.rows(columns=["document_id", "uri"]).to_pylist()
+        ledger.deny_documents(name, [(row["document_id"], row["uri"]) for row in rows], reason=reason)
+    for table in (store.raw_documents(name), store.chunks(name)):
+        store.drop(table.name)
+    ledger.clear_failures(name)
+    ledger.release_hold(name)
+
+
 def describe_held(held: dict[str, str]) -> str:
     """A sentence about `held`, which is not empty."""
     return f"{_listed(held)}: held, for {next(iter(held.values()))}; nothing of them was removed."

@@ -15,6 +15,7 @@ from rag_assets.errors import StoreError
 from rag_assets.estimating.estimate import estimate
 from rag_assets.fingerprints import sha256_hex
 from rag_assets.ingestion import sync_raw_documents
+from rag_assets.ingestion.fetching import collect_originals
 from rag_assets_tests.conftest import SmallProject
 
 DATA = b"What is here was fetched once. " * 90
@@ -113,7 +114,7 @@ def test_what_changed_or_was_not_kept_is_fetched(
     fsspec.filesystem("memory").pipe_file("/attic/b.md", b"# B\n\nQuinces.\n")
     assert (sync(small_project), fetched[2:]) == (2, ["b.md"])
     with small_project.open() as opened:
-        assert opened.collect_originals() == (0, 0)
+        assert collect_originals(opened.settings, opened.store) == (0, 0)
         for file in (opened.settings.data_path / "originals").rglob("*.zz"):
             file.unlink()
     monkeypatch.setattr(markdown, "PARSER", "markdown@100")
