@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def parse(data: bytes, uri: str) -> Draft:
     _check_archive(data, uri)
     with quiet():
         document = _open(data, uri)
-        writer = _Writer()
+        writer = _Writer(*_style_names(document))
         for element in document.iter_inner_content():
             if hasattr(element, "rows"):
                 writer.table(element)
@@ -78,17 +79,39 @@ def _open(data: bytes, uri: str) -> Document:
         raise ParseError(f"{uri} is not a readable Word file ({type(error).__name__}).", fix="Save it again.") from None
 
 
+def _style_names(document: Document) -> tuple[dict[str, str], str]:
+    """The names of the paragraph styles by their ids, and the name of the default one.
+
+    python-docx goes through all styles for each paragraph that it is asked the style of, which took longer than all
+    the rest.
+    """
+    from docx.oxml.ns import qn
+
+    names, default = {}, ""
+    for style in document.styles.element.iterchildren(qn("w:style")):
+        if style.get(qn("w:type"), "paragraph") != "paragraph":
+            continue
+        name = style.find(qn("w:name"))
+        named = "" if name is None else name.get(qn("w:val"), "")
+        names[style.get(qn("w:styleId"), "")] = named
+        if style.get(qn("w:default")) in ("1", "true", "on"):
+            default = named
+    return names, default
+
+
 class _Writer:
     """Writes the body's elements as blocks. `title` is the first paragraph in the style "Title"."""
 
-    def __init__(self) -> None:
+    def __init__(self, styles: Mapping[str, str], default_style: str) -> None:
         self.builder = DraftBuilder()
         self.title: str | None = None
         self.code: list[str] = []
+        self.styles = styles
+        self.default_style = default_style
 
     def paragraph(self, paragraph: Paragraph) -> None:
         text = paragraph.text
-        style = (paragraph.style.name if paragraph.style is not None else None) or ""
+        style = self.styles.get(paragraph._p.style or "", self.default_style)
         if _CODE.search(style):
             # A listing is one paragraph per line.
             self.code.append(text)

@@ -60,13 +60,14 @@ def paragraphs(pages: Sequence[Sequence[Line]]) -> Iterator[Paragraph]:
     """The paragraphs of all pages in order. None reaches over a page's end, so that each has one page."""
     groups = [group for page in pages for group in _groups(page)]
     body = _body_heights(groups)
-    sizes = sorted({_size(group[0]) for group in groups if _is_heading(group, *body)}, reverse=True)
+    headings = [_is_heading(group, *body) for group in groups]
+    sizes = sorted({_size(group[0]) for group, heads in zip(groups, headings, strict=True) if heads}, reverse=True)
     levels = {size: min(level, HEADING_LEVELS) for level, size in enumerate(sizes, start=1)}
-    for group in groups:
+    for group, heads in zip(groups, headings, strict=True):
         text = _join(group)
         if not text:
             continue
-        if _is_heading(group, *body):
+        if heads:
             yield Paragraph("heading", text, group[0].page, levels[_size(group[0])])
         else:
             yield Paragraph("list" if _ITEM.match(text) else "paragraph", text, group[0].page)
@@ -108,8 +109,10 @@ def _reads_on(above: Line, line: Line) -> bool:
 
 
 def _is_heading(group: Sequence[Line], usual: float, prose: float) -> bool:
+    if len(group) > HEADING_MAX_LINES:
+        return False
     text = " ".join(line.text for line in group)
-    if len(text) > HEADING_MAX_CHARACTERS or len(group) > HEADING_MAX_LINES or not _LETTER.search(text):
+    if len(text) > HEADING_MAX_CHARACTERS or not _LETTER.search(text):
         return False
     if text.rstrip("\"'”’)").endswith((":", ".", ",", ";")):
         return False

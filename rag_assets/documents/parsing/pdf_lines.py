@@ -45,6 +45,7 @@ def read_lines(document: Any, number: int) -> list[Line]:
             return []
         height = page.get_height()
         lines = []
+        name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
         position = 0
         # A character beyond the basic plane is one position of PDFium's and one of the string's, so positions agree.
         for text in textpage.get_text_range().split("\n"):
@@ -54,7 +55,7 @@ def read_lines(document: Any, number: int) -> list[Line]:
                 _, bottom, _, top = textpage.get_charbox(at, loose=True)
                 middle = (top + bottom) / 2
                 margin = not height * MARGIN_SHARE < middle < height * (1 - MARGIN_SHARE)
-                bold = all(_is_bold(textpage, min(position + word, characters - 1)) for word in words)
+                bold = all(_is_bold(textpage, min(position + word, characters - 1), name) for word in words)
                 lines.append(Line(number + 1, text.strip(), top, bottom, margin, bold))
             position += len(text) + 1
         return lines
@@ -63,13 +64,14 @@ def read_lines(document: Any, number: int) -> list[Line]:
         page.close()
 
 
-def _is_bold(textpage: Any, position: int) -> bool:
+def _is_bold(textpage: Any, position: int, name: ctypes.Array[ctypes.c_char]) -> bool:
+    """Of the character at `position`. `name` is room for the name of its font."""
     import pypdfium2.raw as raw
 
     # The weight first: it is a number, and most bold fonts have one.
     if raw.FPDFText_GetFontWeight(textpage.raw, position) >= _BOLD_WEIGHT:
         return True
-    name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+    name[0] = b"\0"
     raw.FPDFText_GetFontInfo(textpage.raw, position, name, _FONT_NAME_BYTES, None)
     return _is_bold_name(name.value)
 
