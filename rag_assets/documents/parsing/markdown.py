@@ -20,6 +20,8 @@ from rag_assets.errors import ParseError
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.parser_block import RuleFuncBlockType
+    from markdown_it.rules_block.state_block import StateBlock
     from markdown_it.token import Token
 
 PARSER = "markdown@2"
@@ -30,6 +32,16 @@ MAX_NESTING = 100
 _ATOMIC: dict[str, BlockKind] = {"fence": "code", "code_block": "code", "table_open": "table"}
 _CONTAINERS: dict[str, BlockKind] = {"list_item_open": "list", "blockquote_open": "quote"}
 _LEAVES = frozenset({"paragraph_open", "heading_open", "html_block", "hr"})
+# What a line begins with where one of these rules applies; without it the rule itself says no, only later.
+_FIRST_CHARACTERS = {
+    "fence": frozenset("`~"),
+    "blockquote": frozenset(">"),
+    "hr": frozenset("*-_"),
+    "list": frozenset("*+-0123456789"),
+    "reference": frozenset("["),
+    "html_block": frozenset("<"),
+    "heading": frozenset("#"),
+}
 _INLINE_MARKUP = re.compile(r"[`*_\[\]<>&\\!~]")
 # `## Title { #anchor .class }`, as Python-Markdown, Pandoc and Docusaurus write it.
 _HEADING_ATTRIBUTES = re.compile(r"(?<!\s)\s*\{\s*[#.:][^{}\n]*\}\s*$")
@@ -71,7 +83,20 @@ def _parser(indented_sections: bool) -> MarkdownIt:
 
     # Inline markup is half of the work and only headings need it.
     parser = MarkdownIt("commonmark", {"maxNesting": MAX_NESTING}).enable("table").disable("inline")
+    for rule in list(parser.block.ruler.__rules__):  # every line is tried with every rule: a third of the time
+        if rule.name in _FIRST_CHARACTERS:
+            parser.block.ruler.at(rule.name, _where(_FIRST_CHARACTERS[rule.name], rule.fn), {"alt": rule.alt})
     return parser.disable("code") if indented_sections else parser
+
+
+def _where(first: frozenset[str], rule: RuleFuncBlockType) -> RuleFuncBlockType:
+    """`rule`, asked only where a line begins with one of the characters `first`."""
+
+    def asked(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+        at = state.bMarks[start] + state.tShift[start]
+        return state.src[at : at + 1] in first and rule(state, start, end, silent)
+
+    return asked
 
 
 class _Walk:
