@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from rag_assets.config import RetrievalSettings
-from rag_assets.store.full_text import match_query
+from rag_assets.store.full_text import body_query, match_query, title_query
+from rag_assets.store.sizes import TITLES_ADDED_ROWS
 from rag_assets.store.sql import any_of
 
 if TYPE_CHECKING:
@@ -89,8 +90,26 @@ def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settin
 
 
 def _text_side(handle: LanceTable, terms: Sequence[str], where: str | None, settings: RetrievalSettings) -> pa.Table:
+    """The best rows by body and title, with their `_score`, in no order."""
+    limit = _limit(settings)
+    if settings.title_weight > 0.0 and handle.count_rows() >= TITLES_ADDED_ROWS:
+        by_body = _rows(handle.search(body_query(terms), query_type="fts"), where, "_score", limit)
+        if by_body.num_rows == limit:
+            return _with_titles(handle, by_body, terms, settings)
+        # Few rows have these words, or none: then the sum over all of them takes no longer, and titles can add rows.
     builder = handle.search(match_query(terms, title_weight=settings.title_weight), query_type="fts")
-    return _rows(builder, where, "_score", _limit(settings))
+    return _rows(builder, where, "_score", limit)
+
+
+def _with_titles(handle: LanceTable, rows: pa.Table, terms: Sequence[str], settings: RetrievalSettings) -> pa.Table:
+    """`rows` with the score of each one's title added."""
+    builder = handle.search(title_query(terms, settings.title_weight), query_type="fts")
+    builder = builder.where(any_of("chunk_id", rows["chunk_id"].to_pylist()), prefilter=True)
+    titles = builder.select(["chunk_id", "_score"]).limit(rows.num_rows).to_arrow()
+    at = pa.compute.index_in(rows["chunk_id"], value_set=titles["chunk_id"].combine_chunks())
+    added = pa.compute.fill_null(titles["_score"].take(at), 0.0)
+    scores = pa.compute.add(rows["_score"], added)
+    return rows.set_column(rows.schema.get_field_index("_score"), "_score", scores)
 
 
 def _limit(settings: RetrievalSettings) -> int:

@@ -46,13 +46,26 @@ def query_words(query: str) -> list[str]:
 
 def match_query(terms: Sequence[str], *, title_weight: float) -> FullTextQuery:
     """BM25 of `body` plus `title_weight` × BM25 of `title`; any of the words may match."""
-    from lancedb.query import BooleanQuery, MatchQuery, Occur
+    from lancedb.query import BooleanQuery, Occur
 
-    text = " ".join(terms)
-    body = MatchQuery(text, "body")
+    body = body_query(terms)
     if title_weight == 0.0:
         return body
-    return BooleanQuery([(Occur.SHOULD, body), (Occur.SHOULD, MatchQuery(text, "title", boost=title_weight))])
+    return BooleanQuery([(Occur.SHOULD, body), (Occur.SHOULD, title_query(terms, title_weight))])
+
+
+def body_query(terms: Sequence[str]) -> FullTextQuery:
+    """BM25 of `body`."""
+    from lancedb.query import MatchQuery
+
+    return MatchQuery(" ".join(terms), "body")
+
+
+def title_query(terms: Sequence[str], weight: float) -> FullTextQuery:
+    """`weight` × BM25 of `title`."""
+    from lancedb.query import MatchQuery
+
+    return MatchQuery(" ".join(terms), "title", boost=weight)
 
 
 def phrase_scores(terms: Sequence[str], passages: Mapping[str, str]) -> dict[str, float]:

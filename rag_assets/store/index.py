@@ -10,6 +10,7 @@ import pyarrow as pa
 from rag_assets.config import RetrievalSettings
 from rag_assets.failpoints import failpoint
 from rag_assets.store import snapshots
+from rag_assets.store.sizes import VECTOR_INDEX_ROWS
 from rag_assets.store.table import Place, Table
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 FULL_TEXT_COLUMNS = ("title", "body")
 SCALAR_COLUMNS = ("chunk_id", "source", "document_id")
-VECTOR_INDEX_ROWS = 50_000
-"""Below this many rows a scan of all vectors takes about 15 ms, and it is exact."""
 UNINDEXED_ROWS_MAX = 1_000
 """Full text search reads the words of rows that its index does not hold yet: about 12 ms more for every 1,000 of them,
 at any size of the table. Bringing them in takes as long as 60 to 100 such searches."""

@@ -10,6 +10,7 @@ from rag_assets.config import RetrievalSettings
 from rag_assets.errors import ConfigurationError, QueryError
 from rag_assets.fingerprints import document_id
 from rag_assets.store import Hit, Store, search
+from rag_assets.store import candidates as candidates_module
 
 DIMENSION = 8
 TEXTS = {
@@ -124,6 +125,36 @@ def test_the_title_is_searched_with_its_weight(handle):
     with_title = search(handle, query="proofing", vector=None, settings=settings(mode="text"))
     assert names(with_title) == ["kiln"]
     assert search(handle, query="proofing", vector=None, settings=settings(mode="text", title_weight=0)) == []
+
+
+@pytest.mark.parametrize("candidates", [2, 3, 100])
+@pytest.mark.parametrize("sources", [None, ["garden"]])
+def test_a_large_table_adds_titles_to_the_best_by_their_body(index, monkeypatch, candidates, sources):
+    handle = index.write(
+        [
+            row("both", "The dam holds water back.", axis(0), title="Water and dams"),
+            row("title", "It holds.", axis(1), title="Water"),
+            row("body", "Water under the bridge, water in the pipe.", axis(2), title="Bridges"),
+            row("neither", "Bread rises.", axis(3), title="Bread"),
+            row("elsewhere", "Water, said the baker, is in bread.", axis(4), source="kitchen", title="Water in bread"),
+        ]
+    )
+
+    def found() -> dict[str, float]:
+        asked = settings(mode="text", k=2, candidates=candidates)
+        hits = search(handle, query="water", vector=None, settings=asked, sources=sources)
+        return {hit.chunk_id: hit.score for hit in hits}
+
+    exact = found()
+    assert len(exact) == 2
+    monkeypatch.setattr(candidates_module, "TITLES_ADDED_ROWS", 1)
+    assert found() == pytest.approx(exact)
+
+
+def test_a_large_table_finds_by_title_what_few_bodies_say(index, monkeypatch):
+    monkeypatch.setattr(candidates_module, "TITLES_ADDED_ROWS", 1)
+    handle = index.write([row("title", "It holds.", axis(1), title="Water"), row("body", "Water flows.", axis(2))])
+    assert names(search(handle, query="water", vector=None, settings=settings(mode="text"))) == ["body", "title"]
 
 
 def test_a_passage_that_only_its_words_found_gets_its_true_cosine(handle):
