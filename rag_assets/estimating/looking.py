@@ -59,7 +59,8 @@ def pick(name: str, plan: DocumentsPlan, to_cut: Sequence[Row], limit: Limit) ->
 
 
 def _share(wanted: int, due: int, part: int) -> int:
-    return -(-wanted * part // due) if due else 0
+    """How many of `part` are looked at when `wanted` of `due` are; enough of each part to know its spread."""
+    return min(part, max(MINIMUM, -(-wanted * part // due))) if part else 0
 
 
 @dataclass(slots=True)

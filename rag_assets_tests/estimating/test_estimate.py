@@ -241,3 +241,18 @@ def test_a_sample_says_so_and_its_interval_holds_the_truth(small_project: SmallP
     assert high - low < exact.total.tokens_to_embed / 5
     assert of(small_project, sample=40).total == found.total
     assert of(small_project, sample=160).total == exact.total
+
+
+def test_a_few_documents_to_open_among_many_to_cut_are_all_looked_at(small_project: SmallProject) -> None:
+    """One of several alone would say nothing of how they differ, and its interval would have no width."""
+    small_project.configure(wiki="")
+    for n in range(80):
+        small_project.write(f"wiki/{n}.md", f"# Page {n}\n\n" + f"Line {n} of the wiki is here. " * (3 + n * 7 % 50))
+    stages.refresh(small_project)
+    for n in range(4):
+        small_project.write(f"wiki/new{n}.md", f"# New {n}\n\n" + f"Line {n} of what is new is here. " * (5 + 90 * n))
+    change = "chunking.max_tokens=100"
+    exact, found = of(small_project, change), of(small_project, change, sample=30)
+    assert not found.exact and found.total.opened == 4
+    low, high = found.total.intervals["tokens_to_embed"]
+    assert low <= exact.total.tokens_to_embed <= high
