@@ -17,6 +17,7 @@ failure can take the last seconds of it, as it can of the table, whose files are
 from __future__ import annotations
 
 import os
+import re
 import struct
 import uuid
 import zlib
@@ -35,6 +36,7 @@ from rag_assets.models.vectors import Vectors
 HEADER = struct.Struct("<4sIII")
 MARK = b"RAV1"
 ACQUIRE_SECONDS = 10
+NAME = re.compile(r"(?P<owner>[0-9a-f]{32})\.(?:lock|(?P<window>\d+)\.spool)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,15 @@ def read_records(path: Path) -> Iterator[Received]:
 
 
 def owners(folder: Path) -> list[str]:
-    """Who has files in `folder`, alive or dead."""
-    return sorted({name.name.split(".")[0] for name in folder.glob("*.*")}) if folder.is_dir() else []
+    """Who has files in `folder`, alive or dead. What others put there is left alone."""
+    named = (NAME.fullmatch(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted({name["owner"] for name in named if name})
 
 
 def segments_of(folder: Path, owner: str) -> list[Path]:
     """The files of `owner`, oldest first."""
-    return sorted(folder.glob(f"{owner}.*.spool"), key=lambda path: int(path.name.split(".")[1]))
+    named = ((NAME.fullmatch(path.name), path) for path in folder.glob(f"{owner}.*.spool"))
+    return [path for _, path in sorted((int(name["window"]), path) for name, path in named if name)]
 
 
 def lock_of_dead(folder: Path, owner: str) -> FileLock | None:

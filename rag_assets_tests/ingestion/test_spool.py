@@ -105,6 +105,20 @@ def test_what_is_not_stored_stays_for_the_next_process(tmp_path: Path) -> None:
     lock.release()
 
 
+def test_what_others_put_into_the_folder_is_left_alone(tmp_path: Path) -> None:
+    own = Spool(tmp_path)
+    windows = [own.next_window() for _ in range(10)]
+    strange = [".DS_Store", "notes.txt", "foo.bar.spool", f"{own.owner}.1 (copy).spool"]
+    for name in strange:
+        (tmp_path / name).touch()
+    assert spool.owners(tmp_path) == [own.owner]
+    assert spool.segments_of(tmp_path, own.owner) == windows
+    for window in windows:
+        window.unlink()
+    own.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(strange)
+
+
 def test_sets_of_hashes_tell_trailing_zeros_apart() -> None:
     keys = ["ab" * 32, "ab" * 31 + "00", "ab" * 30 + "0000", "00" * 32]
     inputs = InputSet([raw_of(keys), raw_of(keys[:2])])
