@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -39,12 +38,14 @@ def test_a_schedule_says_what_is_wrong_with_the_configuration(
     small_project: SmallProject, schedule: Callable[[dg.ScheduleEvaluationContext], object]
 ) -> None:
     small_project.configure("chunking:\n  max_tokens: many")
-    with dg.DagsterInstance.local_temp(str(small_project.root)) as instance:
-        context = dg.build_schedule_context(
-            replace(small_project, instance=instance).instance,
+    with (
+        dg.DagsterInstance.local_temp(str(small_project.root)) as instance,
+        dg.build_schedule_context(
+            instance,
             scheduled_execution_time=datetime(2026, 6, 1, 6, tzinfo=UTC),
             resources={"project": ProjectResource()},
-        )
+        ) as context,
+    ):
         result = schedule(context)
     assert isinstance(result, dg.SkipReason)
     assert "max_tokens" in str(result.skip_message)

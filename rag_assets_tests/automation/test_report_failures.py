@@ -63,10 +63,10 @@ def tell(project: SmallProject) -> str:
     event = project.instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)[0].dagster_event
     assert run is not None
     assert event is not None
-    context = dg.build_run_status_sensor_context(
+    with dg.build_run_status_sensor_context(
         failures.report_failures.name, event, project.instance, run, resources={"project": ProjectResource()}
-    ).for_run_failure()
-    reason = failures.report_failures(context)
+    ) as context:
+        reason = failures.report_failures(context.for_run_failure())
     assert isinstance(reason, dg.SkipReason)
     return str(reason.skip_message)
 

@@ -24,10 +24,10 @@ def due(project: SmallProject, schedule: dg.ScheduleDefinition, minute: datetime
 
     with project.open() as opened:
         sync_partitions(project.instance, opened)
-    context = dg.build_schedule_context(
+    with dg.build_schedule_context(
         project.instance, scheduled_execution_time=minute, resources={"project": ProjectResource()}
-    )
-    result: Any = schedule(context)
+    ) as context:
+        result: Any = schedule(context)
     if isinstance(result, dg.SkipReason):
         return []
     requests: list[dg.RunRequest] = result if isinstance(result, list) else [result]
