@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from rag_assets.resources.project import INTERRUPTED
+
 HOPELESS = frozenset(
     {"SourceHeldError", "GateError", "ConfigurationError", "UnknownSourceError", "MissingDependencyError"}
 )
@@ -38,6 +40,20 @@ def failure_in(events: Iterable[dg.DagsterEvent]) -> RunFailure | None:
             error = _innermost(failure.error) if failure.error else f"Step {event.step_key} failed."
             return RunFailure(error, False)
     return None
+
+
+def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
+    """Whether the run was stopped, as by Ctrl-C: within a step, or between two."""
+    for event in events:
+        if event.is_step_failure:
+            told = event.step_failure_data.user_failure_data
+            if told and told.description == INTERRUPTED:
+                return True
+        if event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            error = event.job_failure_data.error
+            if error and error.cls_name in ("KeyboardInterrupt", "DagsterExecutionInterruptedError"):
+                return True
+    return False
 
 
 def failure_of(instance: dg.DagsterInstance, run_id: str) -> RunFailure:

@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from rag_assets.assets.metadata import numbers
-from rag_assets.automation.failures import failure_in
+from rag_assets.automation.failures import failure_in, was_interrupted
 from rag_assets.automation.orphans import end_orphans, process_tags
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -82,7 +82,7 @@ def run_job(
     partition_key: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> RunOutcome:
-    """Runs `job` here and now. A failing run is an outcome, not an exception."""
+    """Runs `job` here and now. A failing run is an outcome, not an exception; a stopped one is `KeyboardInterrupt`."""
     start = time.perf_counter()
     result = job.execute_in_process(
         instance=instance,
@@ -91,6 +91,8 @@ def run_job(
         run_config=QUIET,
         raise_on_error=False,
     )
+    if was_interrupted(result.all_events):
+        raise KeyboardInterrupt
     seconds = time.perf_counter() - start
     materialized = {
         event.asset_key.path[-1]: numbers(event.materialization.metadata)

@@ -15,6 +15,7 @@ from rag_assets.project import Project
 from rag_assets.store.run_lock import RunLock
 
 PROGRESS = logging.getLogger("rag_assets.progress")
+INTERRUPTED = "The run was stopped. What was finished is kept; the next run goes on from there."
 RETRIABLE = (ProviderUnavailableError, RateLimitError, TableLockedError)
 
 
@@ -41,7 +42,8 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
         """The project for the length of one step.
 
         An error that a user can act on fails the step with its one clear sentence; only errors that may pass by
-        themselves (a busy or unreachable provider, a lock) are retried by the asset's retry policy.
+        themselves (a busy or unreachable provider, a lock) are retried by the asset's retry policy. Who stops a run
+        means it: left alone, Dagster would retry an interrupted step too, and the run would go on to its end.
         """
         try:
             with Project.open(Path(self.config_file) if self.config_file else None) as project:
@@ -52,6 +54,10 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
                 metadata={"error": type(error).__name__, "problem": error.problem, "fix": error.fix or "—"},
                 allow_retries=isinstance(error, RETRIABLE),
             ) from error
+        except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
+            if not self._in_run:
+                raise
+            raise dg.Failure(description=INTERRUPTED, allow_retries=False) from stop
 
     @contextmanager
     def open_source(self, context: dg.AssetExecutionContext) -> Iterator[Project]:
