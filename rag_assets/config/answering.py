@@ -65,7 +65,7 @@ class RetrievalSettings(Section):
     )
     neighbour_tokens: int = Field(default=1_000, ge=1, description="The most tokens of neighbours in one prompt.")
     nprobes: int = Field(default=40, ge=1, le=4_096, description="Partitions read of a vector index.")
-    refine_factor: int = Field(default=2, ge=1, le=100, description="Times `candidates` rescored with exact vectors.")
+    refine_factor: int = Field(default=1, ge=1, le=100, description="Times `candidates` rescored with exact vectors.")
 
     @field_validator("language")
     @classmethod

@@ -18,6 +18,10 @@ from rag_assets.store.sql import any_of
 if TYPE_CHECKING:
     from lancedb.table import Table as LanceTable
 
+FILTERED_NPROBES_TIMES = 4
+"""A filter leaves fewer rows in each partition, and the nearest of them are spread over more: of a hundredth of a
+million rows 40 partitions hold .93 of the 10 nearest, 160 .98. Reading those takes a third longer."""
+
 
 @dataclass(slots=True)
 class Candidates:
@@ -62,7 +66,7 @@ def find_candidates(
         if unit is not None:
             rows = _vector_side(handle, unit, where, settings)
             ids = found.add(rows)
-            found.near.update(zip(ids, (1.0 - distance for distance in rows["_distance"].to_pylist()), strict=True))
+            found.near.update({chunk_id: float(found.vectors[chunk_id] @ unit) for chunk_id in ids})
         if text is not None:
             rows = text.result()
             found.bm25.update(zip(found.add(rows), rows["_score"].to_pylist(), strict=True))
@@ -84,8 +88,11 @@ def row_filter(
 
 
 def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settings: RetrievalSettings) -> pa.Table:
-    builder = handle.search(unit, vector_column_name="vector").distance_type("cosine")
-    builder = builder.nprobes(settings.nprobes).refine_factor(settings.refine_factor)
+    """The nearest rows, where there is an index by its estimate: the caller has their vectors and knows better."""
+    nprobes = settings.nprobes * (FILTERED_NPROBES_TIMES if where else 1)
+    builder = handle.search(unit, vector_column_name="vector").distance_type("cosine").nprobes(nprobes)
+    if settings.refine_factor > 1:
+        builder = builder.refine_factor(settings.refine_factor)
     return _rows(builder, where, "_distance", _limit(settings))
 
 
