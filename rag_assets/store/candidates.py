@@ -37,15 +37,16 @@ class Candidates:
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     bodies: dict[str, str] = field(default_factory=dict)
 
-    def add(self, rows: pa.Table) -> list[str]:
-        """Takes over one side's rows; returns their chunk ids."""
+    def add(self, rows: pa.Table) -> dict[int, str]:
+        """Takes over rows with `_rowid`, `chunk_id`, `vector` and `body`; returns the chunk id of each row id."""
         ids: list[str] = rows["chunk_id"].to_pylist()
+        row_ids: list[int] = rows["_rowid"].to_pylist()
         if ids:
             flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             self.vectors.update(zip(ids, flat.reshape(len(ids), -1), strict=True))
             self.bodies.update(zip(ids, rows["body"].to_pylist(), strict=True))
-            self.row_ids.update(zip(ids, rows["_rowid"].to_pylist(), strict=True))
-        return ids
+            self.row_ids.update(zip(ids, row_ids, strict=True))
+        return dict(zip(row_ids, ids, strict=True))
 
     def cosines(self, unit: np.ndarray) -> dict[str, float]:
         """The cosine of every candidate to the unit vector `unit`. Stored vectors are unit vectors already."""
@@ -61,15 +62,16 @@ def find_candidates(
     """
     found = Candidates()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        # LanceDB releases the interpreter: the two sides run at the same time.
+        # LanceDB releases the interpreter: the two sides run at the same time, and so do titles and the read of rows.
         text = pool.submit(_text_side, handle, terms, where, settings) if terms else None
-        if unit is not None:
-            rows = _vector_side(handle, unit, where, settings)
-            ids = found.add(rows)
-            found.near.update({chunk_id: float(found.vectors[chunk_id] @ unit) for chunk_id in ids})
-        if text is not None:
-            rows = text.result()
-            found.bm25.update(zip(found.add(rows), rows["_score"].to_pylist(), strict=True))
+        near = _vector_side(handle, unit, where, settings) if unit is not None else []
+        scores, lack_titles = text.result() if text is not None else ({}, False)
+        titles = pool.submit(_title_scores, handle, list(scores), terms, settings) if lack_titles else None
+        chunk_ids = found.add(_read(handle, [*dict.fromkeys([*near, *scores])]))
+        added = titles.result() if titles is not None else {}
+    if unit is not None:
+        found.near.update({chunk_ids[row]: float(found.vectors[chunk_ids[row]] @ unit) for row in near})
+    found.bm25.update({chunk_ids[row]: score + added.get(row, 0.0) for row, score in scores.items()})
     return found
 
 
@@ -87,45 +89,53 @@ def row_filter(
     return " AND ".join(clauses) or None
 
 
-def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settings: RetrievalSettings) -> pa.Table:
-    """The nearest rows, where there is an index by its estimate: the caller has their vectors and knows better."""
+def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settings: RetrievalSettings) -> list[int]:
+    """The row ids of the nearest, where there is an index by its estimate: the caller reads their vectors anyway."""
     nprobes = settings.nprobes * (FILTERED_NPROBES_TIMES if where else 1)
     builder = handle.search(unit, vector_column_name="vector").distance_type("cosine").nprobes(nprobes)
     if settings.refine_factor > 1:
         builder = builder.refine_factor(settings.refine_factor)
-    return _rows(builder, where, "_distance", _limit(settings))
+    return list(_scored(builder, where, "_distance", _limit(settings)))
 
 
-def _text_side(handle: LanceTable, terms: Sequence[str], where: str | None, settings: RetrievalSettings) -> pa.Table:
-    """The best rows by body and title, with their `_score`, in no order."""
+def _text_side(
+    handle: LanceTable, terms: Sequence[str], where: str | None, settings: RetrievalSettings
+) -> tuple[dict[int, float], bool]:
+    """The best rows by their words: row id → score; and whether the scores of their titles are still to be added."""
     limit = _limit(settings)
     if settings.title_weight > 0.0 and handle.count_rows() >= TITLES_ADDED_ROWS:
-        by_body = _rows(handle.search(body_query(terms), query_type="fts"), where, "_score", limit)
-        if by_body.num_rows == limit:
-            return _with_titles(handle, by_body, terms, settings)
+        by_body = _scored(handle.search(body_query(terms), query_type="fts"), where, "_score", limit)
+        if len(by_body) == limit:
+            return by_body, True
         # Few rows have these words, or none: then the sum over all of them takes no longer, and titles can add rows.
     builder = handle.search(match_query(terms, title_weight=settings.title_weight), query_type="fts")
-    return _rows(builder, where, "_score", limit)
+    return _scored(builder, where, "_score", limit), False
 
 
-def _with_titles(handle: LanceTable, rows: pa.Table, terms: Sequence[str], settings: RetrievalSettings) -> pa.Table:
-    """`rows` with the score of each one's title added."""
+def _title_scores(
+    handle: LanceTable, rows: list[int], terms: Sequence[str], settings: RetrievalSettings
+) -> dict[int, float]:
+    """Row id → weighted BM25 of the title, for those of `rows` whose title has one of the words."""
     builder = handle.search(title_query(terms, settings.title_weight), query_type="fts")
-    builder = builder.where(any_of("chunk_id", rows["chunk_id"].to_pylist()), prefilter=True)
-    titles = builder.select(["chunk_id", "_score"]).limit(rows.num_rows).to_arrow()
-    at = pa.compute.index_in(rows["chunk_id"], value_set=titles["chunk_id"].combine_chunks())
-    added = pa.compute.fill_null(titles["_score"].take(at), 0.0)
-    scores = pa.compute.add(rows["_score"], added)
-    return rows.set_column(rows.schema.get_field_index("_score"), "_score", scores)
+    return _scored(builder, f"_rowid IN ({', '.join(map(str, rows))})", "_score", len(rows))
 
 
 def _limit(settings: RetrievalSettings) -> int:
     return max(settings.candidates, settings.k)
 
 
-def _rows(builder: Any, where: str | None, score: str, limit: int) -> pa.Table:
+def _scored(builder: Any, where: str | None, score: str, limit: int) -> dict[int, float]:
+    """Row id → score, best first. Columns of rows are read later, once for both sides."""
     if where:
         # Before ranking, so that a row which may not be seen cannot take the place of one that may.
         builder = builder.where(where, prefilter=True)
     # The score is selected by name: LanceDB warns on stderr at every query that leaves it out.
-    return builder.with_row_id(True).select(["chunk_id", "vector", "body", score]).limit(limit).to_arrow()
+    rows = builder.with_row_id(True).select([score]).limit(limit).to_arrow()
+    return dict(zip(rows["_rowid"].to_pylist(), rows[score].to_pylist(), strict=True))
+
+
+def _read(handle: LanceTable, row_ids: list[int]) -> pa.Table:
+    columns = ["chunk_id", "vector", "body"]
+    if not row_ids:
+        return handle.search().with_row_id(True).select(columns).limit(0).to_arrow()
+    return handle.take_row_ids(row_ids).with_row_id().select(columns).to_arrow()

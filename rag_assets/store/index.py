@@ -88,19 +88,19 @@ class IndexTable(Table):
         present = {index.columns[0]: index for index in handle.list_indices()}
         for column in SCALAR_COLUMNS:
             if column not in present:
-                _build(handle, column, BTree())
+                build_index(handle, column, BTree())
         config = full_text_config(self.retrieval)
         for column in FULL_TEXT_COLUMNS:
             if column not in present or not _is_built_so(present[column].index_details, config):
-                _build(handle, column, config)
+                build_index(handle, column, config)
         if "vector" not in present and handle.count_rows() >= VECTOR_INDEX_ROWS:
-            _build(handle, "vector", IvfRq(distance_type="cosine"))
+            build_index(handle, "vector", IvfRq(distance_type="cosine"))
 
     def _unindexed_rows_max(self, handle: LanceTable) -> int:
         return UNINDEXED_ROWS_MAX
 
 
-def _build(handle: LanceTable, column: str, config: object) -> None:
+def build_index(handle: LanceTable, column: str, config: object) -> None:
     """Makes the index of `column`, or makes it anew."""
     failpoint("store.during_index_build")
     handle.create_index(column, config=config, replace=True)
