@@ -41,11 +41,10 @@ class Candidates:
         """Takes over rows with `_rowid`, `chunk_id`, `vector` and `body`; returns the chunk id of each row id."""
         ids: list[str] = rows["chunk_id"].to_pylist()
         row_ids: list[int] = rows["_rowid"].to_pylist()
-        if ids:
-            flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            self.vectors.update(zip(ids, flat.reshape(len(ids), -1), strict=True))
-            self.bodies.update(zip(ids, rows["body"].to_pylist(), strict=True))
-            self.row_ids.update(zip(ids, row_ids, strict=True))
+        flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        self.vectors.update(zip(ids, flat.reshape(len(ids), -1), strict=True))
+        self.bodies.update(zip(ids, rows["body"].to_pylist(), strict=True))
+        self.row_ids.update(zip(ids, row_ids, strict=True))
         return dict(zip(row_ids, ids, strict=True))
 
     def cosines(self, unit: np.ndarray) -> dict[str, float]:
@@ -67,7 +66,9 @@ def find_candidates(
         near = _vector_side(handle, unit, where, settings) if unit is not None else []
         scores, lack_titles = text.result() if text is not None else ({}, False)
         titles = pool.submit(_title_scores, handle, list(scores), terms, settings) if lack_titles else None
-        chunk_ids = found.add(_read(handle, [*dict.fromkeys([*near, *scores])]))
+        row_ids = [*dict.fromkeys([*near, *scores])]
+        # No rows found is nothing to read, and never all rows, as a query without a condition gives.
+        chunk_ids = found.add(_read(handle, row_ids)) if row_ids else {}
         added = titles.result() if titles is not None else {}
     if unit is not None:
         found.near.update({chunk_ids[row]: float(found.vectors[chunk_ids[row]] @ unit) for row in near})
@@ -135,7 +136,4 @@ def _scored(builder: Any, where: str | None, score: str, limit: int) -> dict[int
 
 
 def _read(handle: LanceTable, row_ids: list[int]) -> pa.Table:
-    columns = ["chunk_id", "vector", "body"]
-    if not row_ids:
-        return handle.search().with_row_id(True).select(columns).limit(0).to_arrow()
-    return handle.take_row_ids(row_ids).with_row_id().select(columns).to_arrow()
+    return handle.take_row_ids(row_ids).with_row_id().select(["chunk_id", "vector", "body"]).to_arrow()

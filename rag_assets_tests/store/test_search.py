@@ -353,3 +353,8 @@ def test_rows_that_no_index_holds_yet_are_found(index):
 def test_searching_writes_nothing_to_stderr(handle, capfd):
     search(handle, query="water", vector=axis(0), settings=settings())
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
+def test_a_filter_that_leaves_nothing_finds_nothing(handle, mode):
+    assert search(handle, query="water", vector=axis(0), settings=settings(mode=mode), sources=["nowhere"]) == []
