@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +46,18 @@ def read_lines(document: Any, number: int) -> list[Line]:
             return []
         height = page.get_height()
         lines = []
-        name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+        is_bold = _boldness(textpage.raw)
         position = 0
         # A character beyond the basic plane is one position of PDFium's and one of the string's, so positions agree.
         for text in textpage.get_text_range().split("\n"):
-            words = [match.start() for match in _WORD.finditer(text)]
-            if words:
-                at = min(position + words[0], characters - 1)
+            first = _WORD.search(text)
+            if first:
+                at = min(position + first.start(), characters - 1)
                 _, bottom, _, top = textpage.get_charbox(at, loose=True)
                 middle = (top + bottom) / 2
                 margin = not height * MARGIN_SHARE < middle < height * (1 - MARGIN_SHARE)
-                bold = all(_is_bold(textpage, min(position + word, characters - 1), name) for word in words)
+                words = _WORD.finditer(text)
+                bold = all(is_bold(min(position + word.start(), characters - 1)) for word in words)
                 lines.append(Line(number + 1, text.strip(), top, bottom, margin, bold))
             position += len(text) + 1
         return lines
@@ -64,16 +66,22 @@ def read_lines(document: Any, number: int) -> list[Line]:
         page.close()
 
 
-def _is_bold(textpage: Any, position: int, name: ctypes.Array[ctypes.c_char]) -> bool:
-    """Of the character at `position`. `name` is room for the name of its font."""
+def _boldness(textpage: Any) -> Callable[[int], bool]:
+    """Whether the character at a position of a page is bold. `textpage` is PDFium's own handle."""
     import pypdfium2.raw as raw
 
-    # The weight first: it is a number, and most bold fonts have one.
-    if raw.FPDFText_GetFontWeight(textpage.raw, position) >= _BOLD_WEIGHT:
-        return True
-    name[0] = b"\0"
-    raw.FPDFText_GetFontInfo(textpage.raw, position, name, _FONT_NAME_BYTES, None)
-    return _is_bold_name(name.value)
+    weight, font_name, is_bold_name = raw.FPDFText_GetFontWeight, raw.FPDFText_GetFontInfo, _is_bold_name
+    name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+
+    def is_bold(position: int) -> bool:
+        # The weight first: it is a number, and most bold fonts have one.
+        if weight(textpage, position) >= _BOLD_WEIGHT:
+            return True
+        name[0] = b"\0"
+        font_name(textpage, position, name, _FONT_NAME_BYTES, None)
+        return is_bold_name(name.value)
+
+    return is_bold
 
 
 @functools.lru_cache(maxsize=1_024)
