@@ -1,8 +1,8 @@
 """What a process does with memory that it has freed: by default the C library keeps most, and a long ingest grows.
 
-Only for glibc, whose defaults are made for few threads and many small pieces. LanceDB and Arrow allocate megabytes from
-many threads; each thread gets an arena of its own, and what is freed there is not given back. Elsewhere, and where the
-environment says otherwise (`MALLOC_*`, `ARROW_DEFAULT_MEMORY_POOL`), nothing is changed.
+glibc's defaults are made for few threads and many small pieces. LanceDB and Arrow allocate megabytes from many threads;
+each thread gets an arena of its own, and what is freed there is not given back. Besides, Lance reads ahead of what it
+computes. What the environment says (`MALLOC_*`, `ARROW_DEFAULT_MEMORY_POOL`, `LANCE_*`) stays.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ MAPPED_BYTES = 262_144
 """Pieces from this size on are given back the moment they are freed. Left alone, glibc raises it to 32 MB."""
 KEPT_BYTES = 1_048_576
 """What may stay free at the end of the heap."""
+READ_AHEAD_BYTES = 67_108_864
+"""What Lance reads ahead, 2 GiB by default. With that, the vector index of 200,000 rows of 384 numbers took 306 MB, the
+size of all its vectors, and takes 121 MB so, in the same time. Scans with batches of more bytes than this go on too:
+tried with Lance 13 on 30,000 rows of 3,072 numbers and long texts, from any offset (lance pull request 7588)."""
 # From <malloc.h>: the parameter of mallopt for each variable that sets the same.
 _PARAMETERS = {
     "MALLOC_ARENA_MAX": (-8, ARENAS),
@@ -27,6 +31,7 @@ _PARAMETERS = {
 
 def keep_little() -> None:
     """For the start of a process, before it has threads and before Arrow is imported; its children follow."""
+    os.environ.setdefault("LANCE_DEFAULT_IO_BUFFER_SIZE", str(READ_AHEAD_BYTES))
     library = _glibc()
     if library is None:
         return

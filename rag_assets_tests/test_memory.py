@@ -40,6 +40,7 @@ def test_what_is_free_goes_back():
 
 def test_what_the_environment_says_stays(monkeypatch):
     monkeypatch.setenv("MALLOC_ARENA_MAX", "7")
+    monkeypatch.setenv("LANCE_DEFAULT_IO_BUFFER_SIZE", "5000000")
     for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "ARROW_DEFAULT_MEMORY_POOL"):
         monkeypatch.delenv(name, raising=False)
     environment = dict(os.environ)
@@ -49,5 +50,6 @@ def test_what_the_environment_says_stays(monkeypatch):
     memory.keep_little()
 
     assert environment["MALLOC_ARENA_MAX"] == "7"
+    assert environment["LANCE_DEFAULT_IO_BUFFER_SIZE"] == "5000000"
     assert environment["MALLOC_MMAP_THRESHOLD_"] == str(memory.MAPPED_BYTES)
     assert environment["ARROW_DEFAULT_MEMORY_POOL"] == "system"
