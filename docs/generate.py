@@ -66,6 +66,8 @@ def _type_name(annotation: Any) -> str:
     if arguments:
         return " or ".join(_type_name(one) for one in arguments if one is not type(None))
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "mapping"
     return names.get(getattr(annotation, "__name__", ""), str(annotation))
 
 

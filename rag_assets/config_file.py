@@ -143,7 +143,7 @@ def _apply_overrides(raw: dict[str, Any], environment: Mapping[str, str]) -> dic
 
 
 def _write_value(raw: dict[str, Any], keys: tuple[str, ...], text: str, origin: str) -> tuple[str, ...]:
-    """Writes what `text` means in YAML below `keys`, which it returns."""
+    """Writes what `text` means in YAML below `keys`, which it returns. A mapping on one line is written in braces."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -151,6 +151,8 @@ def _write_value(raw: dict[str, Any], keys: tuple[str, ...], text: str, origin: 
         value = YAML(typ="safe", pure=True).load(text)
     except YAMLError:
         value = text
+    if isinstance(value, dict) and not text.lstrip().startswith("{") and "\n" not in text:
+        value = text  # "passage: ", as the prefixes of many embedding models are written
     target = raw
     for key in keys[:-1]:
         child = target.setdefault(key, {})

@@ -76,6 +76,14 @@ def test_the_environment_goes_before_the_file(file: Path):
     assert settings.models.chat.model == "gpt-4o-mini"
 
 
+def test_a_prefix_that_looks_like_a_mapping_is_text(file: Path):
+    file.touch()
+    prefix = {"RAG_ASSETS__MODELS__EMBEDDING__DOCUMENT_PREFIX": "passage: "}
+    assert load_settings(file, prefix).models.embedding.document_prefix == "passage: "
+    price = {"RAG_ASSETS__MODELS__PRICES": "{mine: {input_usd: 0.1, output_usd: 0.4}}"}
+    assert load_settings(file, price).models.prices["mine"].input_usd == 0.1
+
+
 def test_settings_are_read_anew_each_time(file: Path):
     file.write_text("retrieval:\n  k: 3\n")
     assert load_settings(file, {}).retrieval.k == 3

@@ -1,6 +1,7 @@
 """What is due: the comparisons that a run makes before it works, as functions of values alone.
 
-A run acts on what they say and an estimate counts it, so that the two cannot disagree.
+An estimate counts what they say, row by row. A run compares the same values as columns (`listing`, `chunk_state`);
+tests compare estimates with the runs that follow.
 """
 
 from __future__ import annotations

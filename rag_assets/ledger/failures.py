@@ -93,10 +93,6 @@ class Failures(Database):
         with self.writing() as connection:
             self.upsert(connection, table, rows, update=changes)
 
-    def record_failure(self, source: str, uri: str, document_id: str, stage: str, error: str) -> None:
-        """Records one more failed attempt at a document, which is due again at once."""
-        self.record_failures(source, [FailedDocument(uri, document_id, stage, error)])
-
     def clear_failures(self, source: str, uris: Iterable[str] | None = None) -> int:
         """Forgets the failures of these documents, or of the whole source; returns how many there were.
 

@@ -12,6 +12,7 @@ import pytest
 from rag_assets.assets import sync_partitions
 from rag_assets.automation.runs import run_job
 from rag_assets.definitions import defs
+from rag_assets.ledger import FailedDocument
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts, ingest, serving
 
@@ -193,7 +194,9 @@ def test_an_edit_that_spoils_a_document_leaves_its_earlier_text_served(house: Sm
 def test_a_failure_of_any_stage_ends_when_its_document_goes(house: SmallProject) -> None:
     with house.open() as project:
         for stage in ("load", "parse", "chunk", "embed"):
-            project.ledger.record_failure("kitchen", f"{stage}.md", "0" * 32, stage, "cannot be used")
+            project.ledger.record_failures(
+                "kitchen", [FailedDocument(f"{stage}.md", "0" * 32, stage, "cannot be used")]
+            )
     ingest(house)
     with house.open() as project:
         assert project.ledger.failures() == []

@@ -12,8 +12,8 @@ from rag_assets.ledger import Denied, FailedDocument, Ledger
 
 
 def test_a_failure_counts_its_attempts_and_keeps_its_last_error(ledger: Ledger):
-    ledger.record_failure("handbook", "a.pdf", "d1", "load", "no permission")
-    ledger.record_failure("handbook", "a.pdf", "d1", "parse", "not a PDF")
+    ledger.record_failures("handbook", [FailedDocument("a.pdf", "d1", "load", "no permission")])
+    ledger.record_failures("handbook", [FailedDocument("a.pdf", "d1", "parse", "not a PDF")])
     [failure] = ledger.failures()
     assert (failure.stage, failure.error, failure.attempts) == ("parse", "not a PDF", 2)
     assert failure.first_seen < failure.last_seen
@@ -22,13 +22,17 @@ def test_a_failure_counts_its_attempts_and_keeps_its_last_error(ledger: Ledger):
 
 def test_attempts_are_not_lost_in_a_race(ledger: Ledger):
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda _: ledger.record_failure("handbook", "a.pdf", "d1", "load", "gone"), range(20)))
+        list(
+            threads.map(
+                lambda _: ledger.record_failures("handbook", [FailedDocument("a.pdf", "d1", "load", "gone")]), range(20)
+            )
+        )
     assert [failure.attempts for failure in ledger.failures()] == [20]
 
 
 def test_failures_are_cleared_by_document_and_by_source(ledger: Ledger):
     for source, uri in [("handbook", "a.pdf"), ("handbook", "b.pdf"), ("reference", "a.pdf")]:
-        ledger.record_failure(source, uri, f"{source}-{uri}", "load", "gone")
+        ledger.record_failures(source, [FailedDocument(uri, f"{source}-{uri}", "load", "gone")])
     assert ledger.clear_failures("handbook", ["a.pdf", "never-failed.md"]) == 1
     assert ledger.clear_failures("handbook", ["a.pdf"]) == 0
     assert [(each.source, each.uri) for each in ledger.failures()] == [("handbook", "b.pdf"), ("reference", "a.pdf")]
@@ -69,7 +73,7 @@ def test_refused_inputs_are_known_by_their_space_until_they_are_forgotten(ledger
 
 def test_names_and_messages_that_no_database_holds_are_kept_readable(ledger: Ledger):
     uri = "na\udcffme\0.md"
-    ledger.record_failure("handbook", uri, "d1", "load", "byte \0 in it")
+    ledger.record_failures("handbook", [FailedDocument(uri, "d1", "load", "byte \0 in it")])
     assert [failure.error for failure in ledger.failures()] == ["byte \ufffd in it"]
     assert ledger.clear_failures("handbook", [uri]) == 1
 

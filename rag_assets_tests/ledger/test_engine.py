@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from rag_assets.errors import LedgerError, MissingDependencyError
-from rag_assets.ledger import Ledger
+from rag_assets.ledger import FailedDocument, Ledger
 from rag_assets.ledger.columns import AnyText, UtcDateTime, metadata
 from rag_assets_tests.ledger.conftest import why_no_postgres
 
@@ -81,7 +81,7 @@ def _open_in_step(barrier: Barrier, folder: str) -> None:
     for turn in range(ROUNDS):
         barrier.wait(timeout=60)
         with Ledger(f"sqlite:///{folder}/{turn}/ledger.sqlite") as ledger:
-            ledger.record_failure("handbook", "a.md", "d", "load", "unreadable")
+            ledger.record_failures("handbook", [FailedDocument("a.md", "d", "load", "unreadable")])
 
 
 def test_processes_that_open_a_new_ledger_at_once_do_not_clash(tmp_path: Path):
