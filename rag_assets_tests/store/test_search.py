@@ -1,71 +1,15 @@
-from collections.abc import Iterator
-from pathlib import Path
+"""What a search finds, in which order, with which scores."""
+
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from rag_assets.config import RetrievalSettings
-from rag_assets.errors import ConfigurationError, QueryError
+from rag_assets.errors import ConfigurationError
 from rag_assets.fingerprints import document_id
-from rag_assets.store import Hit, Store, search
+from rag_assets.store import Hit, search
 from rag_assets.store import candidates as candidates_module
-
-DIMENSION = 8
-TEXTS = {
-    "pumps": "The pump moves water from the well to the tank.",
-    "valves": "A valve stops the water when the tank is full.",
-    "bread": "Bread rises because yeast makes gas.",
-    "yeast": "Yeast eats sugar; the baker waits an hour.",
-    "nothing": "",
-}
-
-
-def axis(number: int) -> np.ndarray:
-    vector = np.zeros(DIMENSION, dtype=np.float32)
-    vector[number] = 1.0
-    return vector
-
-
-def row(name: str, text: str, vector: np.ndarray, *, source: str = "garden", title: str = "") -> dict[str, Any]:
-    return {
-        "chunk_id": f"chunk-{name}",
-        "document_id": document_id(source, name),
-        "source": source,
-        "uri": f"{name}.md",
-        "title": title,
-        "ordinal": 0,
-        "document_chunks": 1,
-        "text": text,
-        "input_hash": name,
-        "token_count": 9,
-        "heading_path": ["Top", name],
-        "start_offset": 0,
-        "end_offset": len(text),
-        "page": 3,
-        "allowed_groups": [],
-        "document_hash": f"hash-{name}",
-        "row_hash": name,
-        "body": text,
-        "vector": vector,
-    }
-
-
-class Index:
-    """A vector index table in a folder, written and opened as the product does."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(str(folder / "lancedb"), lock_dir=folder / "locks")
-        self.table = self.store.vector_index("test", DIMENSION)
-
-    def write(self, rows: list[dict[str, Any]]) -> Any:
-        self.table.apply(pa.Table.from_pylist(rows, schema=self.table.schema), [])
-        self.table.ensure_indices()
-        return self.open()
-
-    def open(self, version: int | None = None) -> Any:
-        return self.store.open_at(self.table.name, version or self.table.version())
+from rag_assets_tests.store.searching import TEXTS, Index, axis, names, row, settings, small_index
 
 
 @pytest.fixture
@@ -74,18 +18,8 @@ def index(tmp_path) -> Index:
 
 
 @pytest.fixture(scope="module")
-def handle(tmp_path_factory) -> Iterator[Any]:
-    rows = [row(name, text, axis(number)) for number, (name, text) in enumerate(TEXTS.items())]
-    rows.append(row("kiln", "The kiln fires clay.", axis(5), source="o'brien", title="Water proofing"))
-    yield Index(tmp_path_factory.mktemp("search")).write(rows)
-
-
-def names(hits) -> list[str]:
-    return [hit.chunk_id.removeprefix("chunk-") for hit in hits]
-
-
-def settings(**changes: Any) -> RetrievalSettings:
-    return RetrievalSettings(**{"k": 10, **changes})
+def handle(tmp_path_factory) -> Any:
+    return small_index(tmp_path_factory.mktemp("search"))
 
 
 def test_a_hit_is_the_whole_row_with_its_scores(handle):
@@ -214,44 +148,6 @@ def test_sources_narrow_the_search(handle):
     assert search(handle, query="water", vector=axis(0), settings=settings(), sources=[]) == []
     denied = search(handle, query="water", vector=axis(0), settings=settings(), denied_sources=["o'brien"])
     assert "kiln" not in names(denied) and len(denied) == len(TEXTS)
-
-
-HOSTILE = [
-    '"unclosed "quotes',
-    "[a:b]{c}(d AND (e OR",
-    "body:water~2^3 +pump -tank *",
-    "'; DROP TABLE chunks; --",
-    "title:\\",
-    "😀 🚰",
-    "wa\0ter",
-    "\ud800 water \udfff",
-    "the of and is",
-    "水 井 泵",
-    "water " * 200_000,
-    "x" * 1_000_000,
-]
-
-
-@pytest.mark.parametrize("changes", [{}, {"fusion": "rrf"}, {"mode": "text"}, {"mode": "vector"}])
-@pytest.mark.parametrize("query", HOSTILE, ids=lambda query: ascii(query[:20]))
-def test_hostile_queries_find_or_find_nothing(handle, query, changes):
-    hits = search(handle, query=query, vector=axis(0), settings=settings(**changes))
-    assert changes == {"mode": "text"} or hits[0].chunk_id == "chunk-pumps"
-
-
-@pytest.mark.parametrize(
-    ("query", "vector", "problem"),
-    [
-        ("", axis(0), "empty"),
-        ("water", None, "no vector"),
-        ("water", np.ones(3), "3 dimensions"),
-        ("water", np.zeros(DIMENSION), "zero or not finite"),
-        ("water", np.full(DIMENSION, np.nan), "zero or not finite"),
-    ],
-)
-def test_what_cannot_be_searched_for_is_one_clear_error(handle, query, vector, problem):
-    with pytest.raises(QueryError, match=problem):
-        search(handle, query=query, vector=vector, settings=settings())
 
 
 def test_equal_passages_come_in_the_order_of_their_ids(index):
