@@ -6,7 +6,7 @@ from rag_assets.config import RetrievalSettings
 from rag_assets.fingerprints import document_id
 from rag_assets.store import search
 from rag_assets.store.holdings import SHORT_LIST, denied_here, held_documents
-from rag_assets_tests.store.test_search import Index, axis, names, row
+from rag_assets_tests.store.searching import Index, axis, names, row
 
 GONE = {document_id("garden", f"left long ago {number}") for number in range(SHORT_LIST + 1)}
 

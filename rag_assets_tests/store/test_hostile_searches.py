@@ -9,7 +9,7 @@ import pytest
 
 from rag_assets.errors import QueryError
 from rag_assets.store import search
-from rag_assets_tests.store.searching import axis, settings, small_index
+from rag_assets_tests.store.searching import DIMENSION, axis, settings, small_index
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from rag_assets.config import RetrievalSettings
 from rag_assets.store import Hit, search, with_neighbours
-from rag_assets_tests.store.test_search import Index, axis, row
+from rag_assets_tests.store.searching import Index, axis, row
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six"]
 
