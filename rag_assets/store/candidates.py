@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rag_assets.config import RetrievalSettings
 from rag_assets.store.full_text import body_query, match_query, title_query
-from rag_assets.store.sizes import TITLES_ADDED_ROWS
+from rag_assets.store.sizes import TITLES_ADDED_ROWS, VECTOR_INDEX_ROWS
 from rag_assets.store.sql import any_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FILTERED_NPROBES_TIMES = 4
 """A filter leaves fewer rows in each partition, and the nearest of them are spread over more: of a hundredth of a
 million rows 40 partitions hold .93 of the 10 nearest, 160 .98. Reading those takes a third longer."""
+SCANNED_ROWS = 20_000
+"""Where a filter leaves no more, their vectors are all compared: exact, and no slower than 160 partitions."""
 
 
 @dataclass(slots=True)
@@ -28,7 +30,8 @@ class Candidates:
     """Found passages by chunk id.
 
     `near` has the cosines of the vector side's hits and `bm25` the scores of the text side's. `vectors` and `bodies`
-    have all of both sides, so that a passage that only its words found still gets its true cosine.
+    have all of both sides, so that a passage that only its words found still gets its true cosine; each is empty where
+    the settings have no use for it.
     """
 
     row_ids: dict[str, int] = field(default_factory=dict)
@@ -38,12 +41,15 @@ class Candidates:
     bodies: dict[str, str] = field(default_factory=dict)
 
     def add(self, rows: pa.Table) -> dict[int, str]:
-        """Takes over rows with `_rowid`, `chunk_id`, `vector` and `body`; returns the chunk id of each row id."""
+        """Takes over rows with `_rowid` and `chunk_id`, and with `vector` and `body` or without; returns the chunk id
+        of each row id."""
         ids: list[str] = rows["chunk_id"].to_pylist()
         row_ids: list[int] = rows["_rowid"].to_pylist()
-        flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        self.vectors.update(zip(ids, flat.reshape(len(ids), -1), strict=True))
-        self.bodies.update(zip(ids, rows["body"].to_pylist(), strict=True))
+        if "vector" in rows.column_names:
+            flat = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            self.vectors.update(zip(ids, flat.reshape(len(ids), -1), strict=True))
+        if "body" in rows.column_names:
+            self.bodies.update(zip(ids, rows["body"].to_pylist(), strict=True))
         self.row_ids.update(zip(ids, row_ids, strict=True))
         return dict(zip(row_ids, ids, strict=True))
 
@@ -58,6 +64,7 @@ def find_candidates(
     """The best rows by `unit` (if not None) and by `terms` (if any) that `where` allows.
 
     Of each side as many as `settings.candidates`, and as `settings.k` where that is more: one side alone can fill it.
+    Where the nearest vectors alone decide, and are found exactly, `settings.k` of them are enough.
     """
     found = Candidates()
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -68,7 +75,7 @@ def find_candidates(
         titles = pool.submit(_title_scores, handle, list(scores), terms, settings) if lack_titles else None
         row_ids = [*dict.fromkeys([*near, *scores])]
         # No rows found is nothing to read, and never all rows, as a query without a condition gives.
-        chunk_ids = found.add(_read(handle, row_ids)) if row_ids else {}
+        chunk_ids = found.add(_read(handle, row_ids, _columns(unit, settings))) if row_ids else {}
         added = titles.result() if titles is not None else {}
     if unit is not None:
         found.near.update({chunk_ids[row]: float(found.vectors[chunk_ids[row]] @ unit) for row in near})
@@ -92,11 +99,22 @@ def row_filter(
 
 def _vector_side(handle: LanceTable, unit: np.ndarray, where: str | None, settings: RetrievalSettings) -> list[int]:
     """The row ids of the nearest, where there is an index by its estimate: the caller reads their vectors anyway."""
-    nprobes = settings.nprobes * (FILTERED_NPROBES_TIMES if where else 1)
-    builder = handle.search(unit, vector_column_name="vector").distance_type("cosine").nprobes(nprobes)
+    builder = handle.search(unit, vector_column_name="vector").distance_type("cosine")
+    if _is_scanned(handle, where):
+        alone = settings.mode == "vector" and settings.reranker == "none"
+        limit = settings.k if alone else _limit(settings)
+        return list(_scored(builder.bypass_vector_index(), where, "_distance", limit))
+    builder = builder.nprobes(settings.nprobes * (FILTERED_NPROBES_TIMES if where else 1))
     if settings.refine_factor > 1:
         builder = builder.refine_factor(settings.refine_factor)
     return list(_scored(builder, where, "_distance", _limit(settings)))
+
+
+def _is_scanned(handle: LanceTable, where: str | None) -> bool:
+    """Whether so few rows are asked for that all their vectors are compared."""
+    if handle.count_rows() < VECTOR_INDEX_ROWS:
+        return True
+    return where is not None and bool(handle.count_rows(where) <= SCANNED_ROWS)
 
 
 def _text_side(
@@ -135,5 +153,12 @@ def _scored(builder: Any, where: str | None, score: str, limit: int) -> dict[int
     return dict(zip(rows["_rowid"].to_pylist(), rows[score].to_pylist(), strict=True))
 
 
-def _read(handle: LanceTable, row_ids: list[int]) -> pa.Table:
-    return handle.take_row_ids(row_ids).with_row_id().select(["chunk_id", "vector", "body"]).to_arrow()
+def _columns(unit: np.ndarray | None, settings: RetrievalSettings) -> list[str]:
+    """What of the candidates the settings have a use for."""
+    by_words = settings.mode == "hybrid" and settings.fusion == "convex" and settings.phrase_weight > 0.0
+    bodies = by_words or settings.reranker != "none"
+    return ["chunk_id", *(["vector"] if unit is not None else []), *(["body"] if bodies else [])]
+
+
+def _read(handle: LanceTable, row_ids: list[int], columns: list[str]) -> pa.Table:
+    return handle.take_row_ids(row_ids).with_row_id().select(columns).to_arrow()
