@@ -19,7 +19,8 @@ FEW = settings(k=10, mode="vector", nprobes=1, candidates=10)
 @pytest.fixture(scope="module")
 def vectors() -> np.ndarray:
     made = np.random.default_rng(7).normal(size=(ROWS, DIMENSION)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    made /= np.linalg.norm(made, axis=1, keepdims=True)
+    return made
 
 
 @pytest.fixture(scope="module")
