@@ -22,6 +22,8 @@ from rag_assets.config.models import ModelSettings
 from rag_assets.documents.parsing import parse
 from rag_assets.models.embedder import Embedder
 
+pytestmark = pytest.mark.slow  # they measure the product, and are no part of it
+
 
 def test_the_same_number_is_the_same_document_in_any_call():
     many = dict(documents(20))

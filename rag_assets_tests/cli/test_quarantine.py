@@ -100,6 +100,7 @@ def test_a_document_is_given_up_and_taken_up_again(kitchen: SmallProject, printe
     ]
 
 
+@pytest.mark.slow
 def test_retrying_ingests_and_ends_as_an_ingest_does(kitchen: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
     kitchen.write("cellar/wine.md", "# Wine\n\nRiesling is served at ten degrees.\n")
     kitchen.write("cellar/a.pdf", NO_PDF)

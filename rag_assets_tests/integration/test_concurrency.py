@@ -114,6 +114,7 @@ def said(errors: multiprocessing.queues.Queue[str]) -> list[str]:
             return found
 
 
+@pytest.mark.slow
 def test_two_processes_ingest_one_source_at_once(small_project: SmallProject) -> None:
     small_project.configure(a="")
     run_rounds(small_project, ["a", "a"], 2, maintenance=False)
