@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 an error; 2 wrong usage of the command line; 3 done, bu
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import io
@@ -115,6 +116,8 @@ def main() -> None:
     """Runs the command line. An error that a user can act on is one line on stderr, never a traceback."""
     keep_little()
     gc.set_threshold(*GC_THRESHOLDS)
+    # The end of the process frees everything at once. Going through all objects for it first took a second.
+    atexit.register(gc.freeze)
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal or a file name holds may not be encodable
         sys.stdout.reconfigure(errors="replace")
     try:
