@@ -11,10 +11,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rag_assets.cli.main import app
-from rag_assets.config import FilesSource, Price, ProviderSettings, Settings
+from rag_assets.config import ExampleSetSettings, FilesSource, Price, ProviderSettings, Settings
 
 HERE = Path(__file__).parent / "reference"
-NESTED_UNDER_NAMES = {"sources": FilesSource, "models.providers": ProviderSettings, "models.prices": Price}
+NESTED_UNDER_NAMES = {
+    "sources": FilesSource,
+    "examples": ExampleSetSettings,
+    "models.providers": ProviderSettings,
+    "models.prices": Price,
+}
 
 
 def configuration_page() -> str:

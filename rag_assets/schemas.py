@@ -145,6 +145,27 @@ GOLDEN_QUESTIONS = pa.schema(
     ]
 )
 
+TRAINING_EXAMPLES = pa.schema(
+    [
+        pa.field("example_id", pa.string(), nullable=False),
+        pa.field("example_set", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("prompt", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+        pa.field("accepted", pa.list_(pa.string()), nullable=False),
+        pa.field("quotes", pa.list_(pa.string()), nullable=False),
+        pa.field("expected", GOLDEN_QUESTIONS.field("expected").type, nullable=False),
+        pa.field("messages", pa.string(), nullable=False),
+        pa.field("answerable", pa.bool_(), nullable=False),
+        pa.field("closed_book", pa.bool_(), nullable=False),
+        pa.field("style", pa.string()),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("row_hash", pa.string(), nullable=False),
+        pa.field("loaded_at", TIMESTAMP, nullable=False),
+    ]
+)
+
 
 DESCRIPTIONS = {
     "document_id": "Hash of source and uri, 32 characters.",
@@ -187,6 +208,17 @@ DESCRIPTIONS = {
     "answerable": "Whether the documents answer it; if not, a refusal is expected.",
     "tags": "Groups that results are also reported by.",
     "split": "train, validation or gate, by a hash of the question's words.",
+    "example_id": "Hash of the set and of what is asked and answered.",
+    "example_set": "The set of examples, as configured; also the partition.",
+    "kind": "What it was made from: questions, posts, chat, golden or ratings.",
+    "origin": "Where it comes from: file and line, golden question, or answer in the ledger.",
+    "prompt": "What is asked.",
+    "answer": "What is to be answered.",
+    "accepted": "Pieces of text of which the right passage holds one.",
+    "quotes": "Sentences that the answer stands on, word for word, where they are known.",
+    "messages": "The conversation as it was given, as JSON, for examples in chat format; else empty.",
+    "closed_book": "Whether it is trained without passages.",
+    "style": "The style that it teaches.",
     "question_hash": "Hash of question, expected places, answers and answerable.",
 }
 """Column → what it holds, for people."""

@@ -40,7 +40,14 @@ from rag_assets.config.sources import (
     SOURCES_WARN_ABOVE,
     FilesSource,
     SourceSettings,
+    check_set_name,
     check_source_name,
+)
+from rag_assets.config.tuning import (
+    ComparisonSettings,
+    ExampleSetSettings,
+    SpendSettings,
+    TuningSettings,
 )
 
 __all__ = [
@@ -56,8 +63,10 @@ __all__ = [
     "ChatSettings",
     "CheckSettings",
     "ChunkingSettings",
+    "ComparisonSettings",
     "EmbeddingSettings",
     "EvaluationSettings",
+    "ExampleSetSettings",
     "FilesSource",
     "JudgeSettings",
     "LedgerSettings",
@@ -69,6 +78,9 @@ __all__ = [
     "RetrievalSettings",
     "Settings",
     "SourceSettings",
+    "SpendSettings",
     "StoreSettings",
+    "TuningSettings",
+    "check_set_name",
     "check_source_name",
 ]

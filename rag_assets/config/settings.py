@@ -13,7 +13,8 @@ from rag_assets.config.models import ModelSettings
 from rag_assets.config.operations import AutomationSettings, LedgerSettings, StoreSettings
 from rag_assets.config.quality import CheckSettings, EvaluationSettings, ReleaseSettings
 from rag_assets.config.section import Section
-from rag_assets.config.sources import SOURCES_MAX, SourceSettings, check_source_name
+from rag_assets.config.sources import SOURCES_MAX, SourceSettings, check_set_name, check_source_name
+from rag_assets.config.tuning import ExampleSetSettings, SpendSettings, TuningSettings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
 CONFIG_FILE_NAME = "rag_assets.yaml"
@@ -32,6 +33,9 @@ class Settings(Section):
     checks: CheckSettings = CheckSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     releases: ReleaseSettings = ReleaseSettings()
+    examples: dict[str, ExampleSetSettings] = Field(default_factory=dict)
+    tuning: TuningSettings = TuningSettings()
+    spend: SpendSettings = SpendSettings()
     automation: AutomationSettings = AutomationSettings()
     store: StoreSettings = StoreSettings()
     ledger: LedgerSettings = LedgerSettings()
@@ -46,6 +50,13 @@ class Settings(Section):
         if len(sources) > SOURCES_MAX:
             raise ValueError(f"{len(sources):,} sources, and at most {SOURCES_MAX:,} are supported; group them")
         return sources
+
+    @field_validator("examples")
+    @classmethod
+    def _set_names(cls, examples: dict[str, ExampleSetSettings]) -> dict[str, ExampleSetSettings]:
+        for name in examples:
+            check_set_name(name)
+        return examples
 
     @property
     def data_path(self) -> Path:
@@ -87,3 +98,13 @@ class Settings(Section):
                 fix=f"Add it to {CONFIG_FILE_NAME}, or run: rag-assets sources add {name} --path FOLDER",
             )
         return self.sources[name]
+
+    def example_set(self, name: str) -> ExampleSetSettings:
+        """The settings of one set of examples. Raises `ConfigurationError`."""
+        if name not in self.examples:
+            known = ", ".join(sorted(self.examples)) or "none"
+            raise ConfigurationError(
+                f"There is no set of examples named {name!r}; configured sets: {known}.",
+                fix=f"Add it to {CONFIG_FILE_NAME} under examples.",
+            )
+        return self.examples[name]

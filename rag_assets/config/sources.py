@@ -64,9 +64,18 @@ SourceSettings = FilesSource
 
 def check_source_name(name: str) -> str:
     """Returns `name` when it can be a partition key, a table name and a folder name. Raises `ValueError`."""
+    return _checked_name(name, "a source name")
+
+
+def check_set_name(name: str) -> str:
+    """The same for the name of a set of examples."""
+    return _checked_name(name, "a name of a set of examples")
+
+
+def _checked_name(name: str, what: str) -> str:
     if not SOURCE_NAME_PATTERN.fullmatch(name):
         raise ValueError(
-            f"{name!r} is not a source name: use lower-case letters, digits, '-' and '_', at most 64, "
+            f"{name!r} is not {what}: use lower-case letters, digits, '-' and '_', at most 64, "
             "starting with a letter or digit"
         )
     return name
