@@ -10,6 +10,7 @@ def test_every_column_is_described_and_nothing_else() -> None:
         schemas.embeddings(3),
         schemas.vector_index(3),
         schemas.GOLDEN_QUESTIONS,
+        schemas.TRAINING_EXAMPLES,
     )
     columns = {name for table in tables for name in table.names}
     assert columns == set(schemas.DESCRIPTIONS)

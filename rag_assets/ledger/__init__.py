@@ -19,6 +19,9 @@ from rag_assets.ledger.refusals import Refusals
 from rag_assets.ledger.releases import Release, Releases, ServingChange, release_content_hash
 from rag_assets.ledger.revocations import Denials, Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
+from rag_assets.ledger.spending import Spending
+from rag_assets.ledger.tuned_models import TunedModels
+from rag_assets.ledger.tuning_jobs import TuningJobs
 from rag_assets.ledger.usage import LedgerUsageSink, UsageRow, UsageRows
 from rag_assets.ledger.verdicts import Verdict, Verdicts
 from rag_assets.ledger.watches import Watch, Watches
@@ -67,6 +70,9 @@ class Ledger(
     Ratings,
     UsageRows,
     ProviderLimits,
+    TuningJobs,
+    TunedModels,
+    Spending,
 ):
     """The face of the ledger: one group of queries per base class, all over one `Database`.
 
