@@ -5,7 +5,8 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
 
     RagAssetsError
     ├── ConfigurationError          a bad key, value or file in the configuration
-    │   └── QuestionsError          files of golden questions that cannot be loaded as they are
+    │   ├── QuestionsError          files of golden questions that cannot be loaded as they are
+    │   └── ExamplesError           files of examples that cannot be loaded as they are
     ├── MissingDependencyError      an optional package is absent; `fix` is the install command
     ├── SourceError
     │   ├── UnknownSourceError      a name that the configuration does not have
@@ -23,6 +24,7 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     │   ├── RateLimitError          the provider asked to slow down and the retries are used up
     │   ├── ProviderUnavailableError  timeouts, cut connections and 5xx answers, after the retries
     │   ├── InvalidRequestError     the provider refused the request itself
+    │   │   └── ModelNotFoundError  it does not have the model, or has it no more
     │   └── InvalidVectorError      a null, zero, NaN or wrong-dimension vector came back
     ├── StoreError
     │   ├── TableLockedError        another process writes to the table and did not finish in time
@@ -39,7 +41,9 @@ exits with a code other than 0; no traceback is shown for a `RagAssetsError`.
     ├── ReportError                 the report of an evaluation cannot be written
     ├── RunError                    a run cannot be launched, found or cancelled as asked
     │   └── RunTimeoutError         it had not ended in time; it goes on
-    └── QueryError                  a question that cannot be answered or searched for as it stands
+    ├── QueryError                  a question that cannot be answered or searched for as it stands
+    ├── TuningError                 a training file, job or tuned model is not there, or not usable as asked
+    └── BudgetError                 what would be spent is over a budget; nothing was spent
 """
 
 from __future__ import annotations
@@ -211,3 +215,19 @@ class RunTimeoutError(RunError):
 
 class QueryError(RagAssetsError):
     """A question that cannot be answered or searched for as it stands."""
+
+
+class TuningError(RagAssetsError):
+    """A training file, a tuning job, or a tuned model is not there, or cannot be used as asked."""
+
+
+class ExamplesError(ConfigurationError):
+    """A file of examples has mistakes; the message has each of them with its line."""
+
+
+class BudgetError(RagAssetsError):
+    """What would be spent is over a budget; nothing was spent."""
+
+
+class ModelNotFoundError(InvalidRequestError):
+    """The provider does not have the model, or has it no more."""
