@@ -1,9 +1,9 @@
 """A training file as it is kept: content-addressed and immutable, each of its lines traceable to its origin.
 
-    <data_dir>/training_files/<file_id>/train.jsonl         OpenAI's chat format, one example a line
-                                        validation.jsonl
-                                        origins.jsonl       for each line: split, example, set, origin, chunks
-                                        manifest.json       what the first writer knew: snapshot, sets, settings, counts
+<data_dir>/training_files/<file_id>/train.jsonl         OpenAI's chat format, one example a line
+                                    validation.jsonl
+                                    origins.jsonl       for each line: split, example, set, origin, chunks
+                                    manifest.json       what the first writer knew: snapshot, sets, settings, counts
 """
 
 from __future__ import annotations

@@ -2,5 +2,6 @@
 
 from rag_assets.models.embedded.reader.reader import MAX_QUOTE_WORDS, Passage, Quote, Reading, read
 from rag_assets.models.embedded.reader.scoring import ScoringModel, shipped_model
+from rag_assets.models.embedded.reader.tuned import TunedReader
 
-__all__ = ["MAX_QUOTE_WORDS", "Passage", "Quote", "Reading", "ScoringModel", "read", "shipped_model"]
+__all__ = ["MAX_QUOTE_WORDS", "Passage", "Quote", "Reading", "ScoringModel", "TunedReader", "read", "shipped_model"]

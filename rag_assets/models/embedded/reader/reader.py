@@ -17,6 +17,7 @@ from rag_assets.models.embedded.reader.features import Candidates, Weights, meas
 from rag_assets.models.embedded.reader.question import Question, read_question
 from rag_assets.models.embedded.reader.scoring import ScoringModel, shipped_model
 from rag_assets.models.embedded.reader.spans import bounds, runs_within, whole_units
+from rag_assets.models.embedded.reader.tuned import TunedReader
 from rag_assets.models.embedded.reader.vectors import Floats, TokenEncoder, Vectors, token_vectors_of
 
 MAX_QUOTE_WORDS = 40
@@ -80,7 +81,7 @@ def read(
     encoder: TokenEncoder,
     max_quotes: int = 5,
     max_quote_words: int | None = MAX_QUOTE_WORDS,
-    model: ScoringModel | None = None,
+    model: ScoringModel | TunedReader | None = None,
 ) -> Reading:
     """Quotes the passages' sentences that answer the question, at most `max_quotes`.
 
@@ -118,8 +119,11 @@ def review(question: str, passages: Sequence[Passage], *, encoder: TokenEncoder)
     )
 
 
-def judge(reviewed: Reviewed, model: ScoringModel, *, max_quotes: int, max_quote_words: int | None) -> Reading:
+def judge(
+    reviewed: Reviewed, model: ScoringModel | TunedReader, *, max_quotes: int, max_quote_words: int | None
+) -> Reading:
     """Picks the quotes and judges whether they answer."""
+    model = model.scoring if isinstance(model, TunedReader) else model
     candidates = [whole_units(evidence) for evidence in reviewed.evidence]
     features = reviewed.features(candidates)
     places = [(passage, number) for passage, rows in enumerate(features) for number in range(len(rows))]
