@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rag_assets.ledger.answers import Answer, Answers, new_answer_id
 from rag_assets.ledger.claims import Claimant, Claims
+from rag_assets.ledger.comparisons import ComparisonRow, Comparisons, Outcome
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
 from rag_assets.ledger.failures import FailedDocument, Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
@@ -20,7 +21,7 @@ from rag_assets.ledger.releases import Release, Releases, ServingChange, release
 from rag_assets.ledger.revocations import Denials, Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
 from rag_assets.ledger.spending import Spending
-from rag_assets.ledger.tuned_models import TunedModels
+from rag_assets.ledger.tuned_models import DecisionName, ModelDecision, Status, TunedModel, TunedModels
 from rag_assets.ledger.tuning_jobs import TuningJobs
 from rag_assets.ledger.usage import LedgerUsageSink, UsageRow, UsageRows
 from rag_assets.ledger.verdicts import Verdict, Verdicts
@@ -29,7 +30,9 @@ from rag_assets.ledger.watches import Watch, Watches
 __all__ = [
     "Answer",
     "Claimant",
+    "ComparisonRow",
     "Completion",
+    "DecisionName",
     "Denials",
     "Denied",
     "DocumentVersion",
@@ -40,12 +43,16 @@ __all__ = [
     "Hold",
     "Ledger",
     "LedgerUsageSink",
+    "ModelDecision",
     "OnRecord",
+    "Outcome",
     "Rating",
     "Release",
     "ServingChange",
     "Snapshot",
     "StageRun",
+    "Status",
+    "TunedModel",
     "UsageRow",
     "Verdict",
     "Watch",
@@ -72,6 +79,7 @@ class Ledger(
     ProviderLimits,
     TuningJobs,
     TunedModels,
+    Comparisons,
     Spending,
 ):
     """The face of the ledger: one group of queries per base class, all over one `Database`.
