@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rag_assets.errors import QuestionsError
+from rag_assets.evaluation.labelled_files import described, matching_files, shown, text_of
+from rag_assets.evaluation.labelled_rows import Problem
 from rag_assets.evaluation.model import GoldenQuestion
-from rag_assets.evaluation.question_rows import Placed, Problem, from_csv, from_json_lines
+from rag_assets.evaluation.question_rows import Placed, from_csv, from_json_lines
 from rag_assets.evaluation.questions import normalised
 from rag_assets.evaluation.squad import DocumentText, from_squad, is_squad
 
 __all__ = ["DocumentText", "load_questions", "question_files"]
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
-PROBLEMS_SHOWN = 20
 
 
 def load_questions(
@@ -39,7 +40,7 @@ def load_questions(
     placed: list[Placed] = []
     problems: list[Problem] = []
     for file in question_files(patterns, root):
-        name = _shown(file, root)
+        name = shown(file, root)
         found, wrong = _read(file, name, remembered)
         if not found and not wrong:
             wrong = [Problem(name, "it holds no question")]
@@ -48,43 +49,21 @@ def load_questions(
     problems += _repeated(placed)
     if problems:
         raise _error(problems)
-    return [each.question for each in placed]
+    return [each.value for each in placed]
 
 
 def question_files(patterns: Sequence[str], root: Path) -> list[Path]:
     """The files that match, each once. Raises `QuestionsError` for a pattern without any, and for another format."""
-    files: dict[Path, None] = {}
-    problems = []
-    for pattern in patterns:
-        named = root / Path(pattern).expanduser()
-        # A name with brackets in it is a name first, and a pattern only where there is no such file.
-        matches = [named] if named.exists() else _glob(root, Path(pattern).expanduser())
-        found = [path for path in matches if path.is_file()]
-        if not found:
-            why = "it is a folder; name the files in it, as in folder/*.jsonl" if named.is_dir() else "no file matches"
-            problems.append(Problem(pattern, why))
-        for path in found:
-            if path.suffix.lower() not in SUFFIXES:
-                problems.append(Problem(_shown(path, root), f"it is no file of questions: {', '.join(SUFFIXES)}"))
-            files[path.resolve()] = None
+    files, problems = matching_files(patterns, root, SUFFIXES, what="questions")
     if problems:
         raise _error(problems)
-    return list(files)
-
-
-def _glob(root: Path, pattern: Path) -> list[Path]:
-    if pattern.is_absolute():
-        root, pattern = Path(pattern.anchor), pattern.relative_to(pattern.anchor)
-    return sorted(root.glob(str(pattern)))
+    return files
 
 
 def _read(file: Path, name: str, documents: Callable[[], Sequence[DocumentText]]) -> tuple[list[Placed], list[Problem]]:
-    try:
-        text = file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return [], [Problem(name, f"it is not UTF-8 text (byte {error.start:,}); save it as UTF-8")]
-    except OSError as error:
-        return [], [Problem(name, f"it cannot be read: {error.strerror}")]
+    text, problems = text_of(file, name)
+    if problems:
+        return [], problems
     if file.suffix.lower() == ".csv":
         return from_csv(text, name)
     try:
@@ -102,7 +81,7 @@ def _repeated(placed: Sequence[Placed]) -> list[Problem]:
     asked: dict[str, Placed] = {}
     problems = []
     for each in placed:
-        question = each.question
+        question = each.value
         if question.question_id in ids:
             problems.append(
                 Problem(each.place, f"the id {question.question_id!r} is that of {ids[question.question_id]}")
@@ -111,24 +90,14 @@ def _repeated(placed: Sequence[Placed]) -> list[Problem]:
         ids[question.question_id] = each.place
         first = asked.setdefault(normalised(question.question), each)
         if first is not each:
-            same = first.question.question_hash == question.question_hash
+            same = first.value.question_hash == question.question_hash
             how = "the same question" if same else "the same question, with other labels,"
             problems.append(Problem(each.place, f"{how} is in {first.place}; keep one"))
     return problems
 
 
-def _shown(file: Path, root: Path) -> str:
-    try:
-        return file.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return str(file)
-
-
 def _error(problems: Sequence[Problem]) -> QuestionsError:
-    shown = [f"{each.place}: {each.what}" for each in problems[:PROBLEMS_SHOWN]]
-    if len(problems) > PROBLEMS_SHOWN:
-        shown.append(f"and {len(problems) - PROBLEMS_SHOWN:,} more")
     return QuestionsError(
-        f"The golden questions have {len(problems):,} mistake{'s' if len(problems) > 1 else ''}: {'; '.join(shown)}.",
+        f"The golden questions have {described(problems)}.",
         fix="Correct the files, or name others in evaluation.questions.",
     )

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rag_assets.evaluation.labelled_rows import Located, Problem, check_writable
 from rag_assets.evaluation.model import Expected
-from rag_assets.evaluation.question_rows import Placed, Problem, check_writable
+from rag_assets.evaluation.question_rows import Placed
 from rag_assets.evaluation.questions import make_question, normalised
 
 UNPLACED = "no-document-holds:"
@@ -80,7 +81,7 @@ def from_squad(
         question = make_question(
             each.question_id, each.question, expected=[*each.expected, *places], answers=each.answers
         )
-        placed.append(Placed(question, each.place))
+        placed.append(Located(question, each.place))
     return placed, problems
 
 
