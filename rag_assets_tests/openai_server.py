@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+PICTURE = b"\x89PNG\r\n\x1a\n and the rest of a picture"
 API_KEY = "sk-test-0123456789abcdefghijklmnop"
 Kind = Literal[
     "ok", "hang", "cut", "cut_stream", "html", "wrong_dimension", "nan_vectors", "zero_vectors", "null_vectors",
@@ -87,7 +88,14 @@ class OpenAIServer:
         self.weather: Callable[[], Fault | Kind] = Fault
         self.paid: Counter[str] = Counter()
         self.reply: Callable[[dict[str, Any]], str] = lambda body: "A scripted answer."
-        self.models = {"text-embedding-3-small", "test-embedding", "gpt-4o-mini", "gpt-5.4-mini", "test-chat"}
+        self.models = {
+            "text-embedding-3-small",
+            "test-embedding",
+            "gpt-4o-mini",
+            "gpt-5.4-mini",
+            "test-chat",
+            "gpt-image-1",
+        }
         self.in_flight = 0
         self.most_in_flight = 0
         self.released = threading.Event()  # ends requests that hang
@@ -204,6 +212,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream_chat(body, fault) if body.get("stream") else self._chat(body, fault)
         elif self.path == "/v1/responses":
             self._responses(body)
+        elif self.path == "/v1/images/generations":
+            self._send_json(
+                {
+                    "created": 1,
+                    "data": [{"b64_json": base64.b64encode(PICTURE).decode()}],
+                    "usage": {"input_tokens": 12, "output_tokens": 272, "total_tokens": 284},
+                }
+            )
         else:
             self._fail(404, f"Invalid URL ({self.command} {self.path})")
 

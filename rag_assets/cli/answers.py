@@ -37,7 +37,7 @@ def search(
         print_json({"release": release, "query": query, "results": [_result(hit) for hit in hits]})
         return
     for number, hit in enumerate(hits, start=1):
-        say(f"{number}. {_place(hit.title, hit.source, hit.uri, hit.heading_path, hit.page)}  ({hit.score:.3f})")
+        say(f"{number}. {place(hit.title, hit.source, hit.uri, hit.heading_path, hit.page)}  ({hit.score:.3f})")
         say(f"   {' '.join(hit.text.split())[:300]}")
     if not hits:
         say("Nothing was found.")
@@ -74,8 +74,8 @@ def ask(
         return
     say(answer.answer)
     for citation in answer.citations:
-        place = _place(citation.title, citation.source, citation.uri, citation.heading_path, citation.page)
-        say(f"  [{citation.n}] {place}")
+        where = place(citation.title, citation.source, citation.uri, citation.heading_path, citation.page)
+        say(f"  [{citation.n}] {where}")
     say(f"  answer {answer.answer_id}")
 
 
@@ -97,7 +97,8 @@ def _citation(citation: dict[str, Any]) -> dict[str, Any]:
     return {**citation, "heading_path": list(citation["heading_path"]), "quotes": list(citation["quotes"])}
 
 
-def _place(title: str, source: str, uri: str, heading_path: tuple[str, ...], page: int | None) -> str:
+def place(title: str, source: str, uri: str, heading_path: tuple[str, ...], page: int | None) -> str:
+    """Where a passage stands, for people."""
     heading = " > ".join(part for part in heading_path if part != title)
     where = f", page {page}" if page else f", {heading}" if heading else ""
     return f"{title} ({source}/{uri}{where})"

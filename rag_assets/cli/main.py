@@ -33,6 +33,7 @@ from rag_assets.cli import (
     reset,
     sources,
     trigger,
+    write,
 )
 from rag_assets.cli.output import complain, print_json, report_error
 from rag_assets.errors import DISK_ERRORS, RagAssetsError
@@ -57,6 +58,7 @@ app.command("estimate")(estimate.estimate)
 app.command("ingest")(ingest.ingest)
 app.command("search")(answers.search)
 app.command("ask")(answers.ask)
+app.command("write")(write.write)
 app.command("rate")(rate.rate)
 app.command("lineage")(lineage.lineage)
 app.add_typer(quarantine.app, name="quarantine")

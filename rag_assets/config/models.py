@@ -66,6 +66,14 @@ class ChatSettings(Section):
     seed: int | None = Field(default=0, description="Sent to providers that take one.")
 
 
+class ImageSettings(Section):
+    """The model that draws the picture of a text, for `write --picture`."""
+
+    provider: str = Field(default="openai", description="A name below models.providers, or `openai`.")
+    model: str = Field(default="gpt-image-1", description="The model's name as its provider knows it.")
+    size: str = Field(default="1024x1024", description="Width and height, as the provider writes them.")
+
+
 class Price(Section):
     """US dollars per million tokens."""
 
@@ -79,6 +87,7 @@ class ModelSettings(Section):
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     embedding: EmbeddingSettings = EmbeddingSettings()
     chat: ChatSettings = ChatSettings()
+    image: ImageSettings = ImageSettings()
     prices: dict[str, Price] = Field(default_factory=dict)
 
     @model_validator(mode="after")

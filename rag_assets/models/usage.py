@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Operation = Literal["embedding", "chat"]
+Operation = Literal["embedding", "chat", "image", "fine_tuning"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ REQUIRED_PLACEHOLDERS = {
     USER_FILE: ("passages", "question"),
     REFUSAL_FILE: (),
     JUDGE_FILE: ("question", "accepted", "answer"),
+    "write.system.md": ("style", "refusal"),
+    "write.user.md": ("passages", "topic"),
 }
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 
@@ -43,20 +45,19 @@ class Prompts:
         """The chat messages for `question`; `passages` and `question` are already rendered and escaped."""
         values = {"passages": passages, "question": question, "refusal": self.refusal}
         return [
-            {"role": "system", "content": _fill(self.system, values)},
-            {"role": "user", "content": _fill(self.user, values)},
+            {"role": "system", "content": fill(self.system, values)},
+            {"role": "user", "content": fill(self.user, values)},
         ]
 
 
-def judge_messages(template: str, *, question: str, accepted: str, answer: str) -> list[dict[str, str]]:
+def judge_messages(text: str, *, question: str, accepted: str, answer: str) -> list[dict[str, str]]:
     """The chat messages that ask for a verdict; the values are already written so that none can end its place."""
-    return [
-        {"role": "user", "content": _fill(template, {"question": question, "accepted": accepted, "answer": answer})}
-    ]
+    return [{"role": "user", "content": fill(text, {"question": question, "accepted": accepted, "answer": answer})}]
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+def fill(text: str, values: dict[str, str]) -> str:
+    """`text` with the placeholders that `values` names replaced, each once: values are not looked through again."""
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), text)
 
 
 def load_prompts(prompts_dir: Path | None = None) -> Prompts:
@@ -70,18 +71,19 @@ def load_prompts(prompts_dir: Path | None = None) -> Prompts:
             f"prompts_dir: the folder {prompts_dir} does not exist.", fix="Create it, or remove prompts_dir."
         )
     return Prompts(
-        system=_template(SYSTEM_FILE, prompts_dir),
-        user=_template(USER_FILE, prompts_dir),
-        refusal=_template(REFUSAL_FILE, prompts_dir),
+        system=template(SYSTEM_FILE, prompts_dir),
+        user=template(USER_FILE, prompts_dir),
+        refusal=template(REFUSAL_FILE, prompts_dir),
     )
 
 
 def load_judge_prompt(prompts_dir: Path | None = None) -> str:
     """The template that a judge of answers is asked with; replaced and checked like the others."""
-    return _template(JUDGE_FILE, prompts_dir)
+    return template(JUDGE_FILE, prompts_dir)
 
 
-def _template(name: str, prompts_dir: Path | None) -> str:
+def template(name: str, prompts_dir: Path | None) -> str:
+    """One template, replaced and checked. Raises `ConfigurationError`."""
     replacement = prompts_dir / name if prompts_dir else None
     if replacement is not None and replacement.is_file():
         text = _read(replacement).strip()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OPEN_VERSIONS = 4
 RAW_DOCUMENTS_PREFIX = "raw_documents__"
+TRAINING_EXAMPLES_PREFIX = "training_examples__"
 
 
 class Store:
@@ -73,6 +74,12 @@ class Store:
         """The labelled questions that releases are measured with, of all files together."""
         schema = schemas.GOLDEN_QUESTIONS
         return Table(self._place("golden_questions", schema), schema, key="question_id", state=("row_hash",))
+
+    def training_examples(self, example_set: str) -> Table:
+        """The examples of one set."""
+        schema = schemas.TRAINING_EXAMPLES
+        place = self._place(f"{TRAINING_EXAMPLES_PREFIX}{example_set}", schema)
+        return Table(place, schema, key="example_id", state=("row_hash",))
 
     def stored(self, name: str) -> Table | None:
         """The table `name` in the shape it is stored in: for upkeep, not for writing. None when it does not exist."""
