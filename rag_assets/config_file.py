@@ -66,7 +66,7 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise _explain(error, file, origins) from None
-    return settings.model_copy(update={"root": file.parent if file else Path.cwd().resolve()})
+    return settings.rooted(file.parent if file else Path.cwd().resolve())
 
 
 def varied_settings(settings: Settings, changes: Mapping[str, str]) -> Settings:
@@ -83,7 +83,7 @@ def varied_settings(settings: Settings, changes: Mapping[str, str]) -> Settings:
         varied = Settings.model_validate(raw)
     except ValidationError as error:
         raise _explain(error, None, origins) from None
-    return varied.model_copy(update={"root": settings.root})
+    return varied.rooted(settings.root)
 
 
 def parse_settings(text: str, file: Path) -> Settings:
@@ -95,7 +95,7 @@ def parse_settings(text: str, file: Path) -> Settings:
         settings = Settings.model_validate(_parse_yaml(text, file))
     except ValidationError as error:
         raise _explain(error, file, {}) from None
-    return settings.model_copy(update={"root": file.parent})
+    return settings.rooted(file.parent)
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rag_assets.config import SOURCES_MAX, FilesSource, ProviderSettings, Settings, check_source_name
-from rag_assets.config_file import find_config_file, load_settings, parse_settings
+from rag_assets.config import (
+    SOURCES_MAX,
+    FilesSource,
+    ModelSettings,
+    ProviderSettings,
+    Settings,
+    check_source_name,
+)
+from rag_assets.config_file import find_config_file, load_settings, parse_settings, varied_settings
 from rag_assets.errors import ConfigurationError, UnknownSourceError
 
 
@@ -26,7 +33,7 @@ def problem(file: Path, text: str, environment: dict[str, str] | None = None) ->
 def test_without_a_file_the_defaults_hold_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     settings = load_settings(environment={})
-    assert settings.model_copy(update={"root": Path()}) == Settings()
+    assert settings.rooted(Path()) == Settings()
     assert settings.root == tmp_path.resolve()
     assert (settings.models.embedding.provider, settings.models.chat.provider) == ("embedded", "embedded")
     assert settings.ledger_url == f"sqlite:///{tmp_path.resolve()}/.rag_assets/ledger.sqlite"
@@ -142,8 +149,9 @@ def test_a_bad_value_is_named_with_file_key_and_fix(file: Path, text: str, said:
             "chat.model to",
         ),
         ("chat: {provider: lan}", "'extractive-reader', and the provider 'lan' does not have it", "chat.model to"),
-        ("chat: {model: gpt-5}", "'gpt-5', and the provider 'embedded' has 'extractive-reader' alone", "chat.provider"),
-        ("chat: {provider: near, model: gpt-5}", "the provider 'near' has 'extractive-reader' alone", "chat.provider"),
+        ("chat: {model: gpt-5}", "'gpt-5', and the provider 'embedded' has 'extractive-reader' and", "chat.provider"),
+        ("chat: {provider: near, model: gpt-5}", "has 'extractive-reader' and models tuned from it", "chat.provider"),
+        ("chat: {model: 'ft:extractive-reader:acme:x:abcd1234'}", "has 'extractive-reader' and", "chat.provider"),
         ("embedding: {provider: openai}", "'all-MiniLM-L6-v2', and the provider 'openai' does", "embedding.model to"),
         ("embedding: {model: text-embedding-3-small}", "has 'all-MiniLM-L6-v2' alone", "embedding.provider"),
     ],
@@ -159,6 +167,34 @@ def test_a_model_that_its_provider_may_have_is_taken(file: Path):
     text = "models:\n  providers: {lan: {base_url: 'http://127.0.0.1:8000/v1'}}\n  embedding: {provider: lan}\n"
     assert parse_settings(text, file).models.embedding.model == "all-MiniLM-L6-v2"
     assert parse_settings("models: {chat: {provider: openai, model: gpt-5}}", file).models.chat.model == "gpt-5"
+
+
+@pytest.mark.parametrize("suffix", ["", "team-style_2"])
+def test_the_embedded_provider_may_have_a_model_that_it_tuned(file: Path, suffix: str):
+    model = f"ft:extractive-reader:rag-assets:{suffix}:4fK09xZq"
+    assert parse_settings(f"models: {{chat: {{model: '{model}'}}}}", file).models.chat.model == model
+
+
+def test_the_embedded_providers_keep_their_state_in_the_data_folder(file: Path):
+    text = "data_dir: data\nmodels: {providers: {near: {kind: embedded}}}\n"
+    state_dir = file.parent / "data" / "embedded"
+    file.write_text(text)
+    read = parse_settings(text, file)
+    for settings in (read, load_settings(file, {}), varied_settings(read, {"retrieval.k": "3"})):
+        providers = settings.models.model_copy(update={"prices": {}}).all_providers()
+        assert (providers["near"].state_dir, providers["embedded"].state_dir) == (state_dir, state_dir)
+        assert providers["openai"].state_dir is None
+    assert Settings(root=file.parent).models.state_dir == file.parent / ".rag_assets" / "embedded"
+    assert ModelSettings().all_providers()["embedded"].state_dir is None
+
+
+def test_where_state_is_kept_is_no_setting_and_in_no_fingerprint(file: Path):
+    here, there = (parse_settings("version: 1", file.parent / name / file.name) for name in ("here", "there"))
+    assert here.models.state_dir != there.models.state_dir
+    assert here.model_dump(exclude={"root"}) == there.model_dump(exclude={"root"})
+    assert "state_dir" not in str(here.model_dump())
+    for section in ("models", "models: {providers: {near", "models: {chat"):
+        assert "is not known" in problem(file, f"{section}: {{state_dir: x{'}' * section.count('{')}}}").problem
 
 
 def test_an_unknown_key_is_reported_before_what_it_causes(file: Path):

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -25,13 +26,13 @@ DOCUMENTS = sorted(
 
 
 SECTIONS = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
-OWN = {"sources": {}, "root": Path()}
+OWN: dict[str, Any] = {"sources": {}}
 """What the shipped configuration says of itself, taken back."""
 
 
 def without_own(settings: Settings) -> Settings:
     evaluation = settings.evaluation.model_copy(update={"questions": (), "minima": {}})
-    return settings.model_copy(update=OWN | {"evaluation": evaluation})
+    return settings.model_copy(update=OWN | {"evaluation": evaluation}).rooted(Path())
 
 
 def test_the_shipped_configuration_changes_nothing_but_the_sources_and_their_questions():

@@ -12,6 +12,7 @@ from rag_assets.config.answering import (
 from rag_assets.config.models import (
     EMBEDDED_CHAT_MODEL,
     EMBEDDED_EMBEDDING_MODEL,
+    TUNED_EMBEDDED_CHAT_MODEL,
     ChatSettings,
     EmbeddingSettings,
     ImageSettings,
@@ -59,6 +60,7 @@ __all__ = [
     "SOURCES_MAX",
     "SOURCES_WARN_ABOVE",
     "SOURCE_NAME_PATTERN",
+    "TUNED_EMBEDDED_CHAT_MODEL",
     "AnsweringSettings",
     "AutomationSettings",
     "ChatSettings",

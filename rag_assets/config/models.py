@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rag_assets.config.section import Section, checked_variable_name
 
 EMBEDDED_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 EMBEDDED_CHAT_MODEL = "extractive-reader"
+TUNED_EMBEDDED_CHAT_MODEL = re.compile(
+    rf"ft:{EMBEDDED_CHAT_MODEL}:rag-assets:([A-Za-z0-9_-]{{0,64}}):([A-Za-z0-9]{{8}})"
+)
+"""The id of a model that the embedded provider tuned: its suffix, which may be empty, and its own letters."""
 
 
 class ProviderSettings(Section):
@@ -26,6 +31,19 @@ class ProviderSettings(Section):
     max_concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once, in one run.")
     requests_per_minute: int | None = Field(default=None, ge=1, description="Of all runs together; null: no limit.")
     tokens_per_minute: int | None = Field(default=None, ge=1, description="Of all runs together; null: no limit.")
+    # Private: no file sets it, and no fingerprint, release or page of reference has it.
+    _state_dir: Path | None = PrivateAttr(default=None)
+
+    @property
+    def state_dir(self) -> Path | None:
+        """Where the embedded provider keeps files, jobs and tuned models; None where it keeps nothing."""
+        return self._state_dir
+
+    def keeping_state_in(self, folder: Path | None) -> ProviderSettings:
+        """The same provider with another `state_dir`; a provider over HTTP has none."""
+        provider = self.model_copy()
+        provider._state_dir = folder if self.kind == "embedded" else None
+        return provider
 
     @field_validator("base_url")
     @classmethod
@@ -89,6 +107,18 @@ class ModelSettings(Section):
     chat: ChatSettings = ChatSettings()
     image: ImageSettings = ImageSettings()
     prices: dict[str, Price] = Field(default_factory=dict)
+    _state_dir: Path | None = PrivateAttr(default=None)
+
+    @property
+    def state_dir(self) -> Path | None:
+        """What the embedded providers get as theirs. `Settings` puts it into its data folder."""
+        return self._state_dir
+
+    def keeping_state_in(self, folder: Path | None) -> ModelSettings:
+        """The same models with another `state_dir`."""
+        models = self.model_copy()
+        models._state_dir = folder
+        return models
 
     @model_validator(mode="after")
     def _known_providers(self) -> ModelSettings:
@@ -106,9 +136,11 @@ class ModelSettings(Section):
             ("chat", self.chat, EMBEDDED_CHAT_MODEL),
         ):
             provider = self.all_providers()[role.provider]
-            if provider.kind == "embedded" and role.model != embedded_model:
+            tuned = key == "chat" and TUNED_EMBEDDED_CHAT_MODEL.fullmatch(role.model) is not None
+            if provider.kind == "embedded" and role.model != embedded_model and not tuned:
                 fix = f"Set models.{key}.provider to the one that has it, or remove models.{key}.model."
-                raise _not_its_model(key, role, f"has {embedded_model!r} alone", fix)
+                has = f"has {embedded_model!r} {'and models tuned from it' if key == 'chat' else 'alone'}"
+                raise _not_its_model(key, role, has, fix)
             # Other servers do offer the embedding model by its name; OpenAI itself is known to lack it.
             elsewhere = key == "embedding" and provider.base_url is not None
             if provider.kind == "openai" and role.model == embedded_model and not elsewhere:
@@ -122,7 +154,8 @@ class ModelSettings(Section):
             "embedded": ProviderSettings(kind="embedded", api_key_env=None),
             "openai": ProviderSettings(kind="openai"),
         }
-        return built_in | self.providers
+        declared = built_in | self.providers
+        return {name: provider.keeping_state_in(self.state_dir) for name, provider in declared.items()}
 
 
 def _not_its_model(key: str, role: EmbeddingSettings | ChatSettings, why: str, fix: str) -> PydanticCustomError:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rag_assets.config.answering import AnsweringSettings, ChunkingSettings, RetrievalSettings
 from rag_assets.config.models import ModelSettings
@@ -57,6 +57,22 @@ class Settings(Section):
         for name in examples:
             check_set_name(name)
         return examples
+
+    @model_validator(mode="after")
+    def _embedded_state(self) -> Settings:
+        # Not by assignment, for a frozen model has none, and not as a key that was set.
+        self.__dict__["models"] = self._models_with_state()
+        return self
+
+    def rooted(self, root: Path) -> Settings:
+        """The same settings with relative paths that start at `root`."""
+        moved = self.model_copy(update={"root": root})
+        moved.__dict__["models"] = moved._models_with_state()
+        return moved
+
+    def _models_with_state(self) -> ModelSettings:
+        """What the embedded provider keeps is in the data folder, beside the ledger that refers to it."""
+        return self.models.keeping_state_in(self.data_path / "embedded")
 
     @property
     def data_path(self) -> Path:

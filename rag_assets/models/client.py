@@ -71,10 +71,12 @@ def make_client(
     if settings.kind == "embedded":
         import httpx2
 
+        from rag_assets.models.embedded.provider import EmbeddedProvider
         from rag_assets.models.embedded.transport import EmbeddedTransport
 
         # No retries: this process does not become available by waiting.
-        http_client = httpx2.Client(transport=EmbeddedTransport(), event_hooks=_hooks(observer))
+        transport = EmbeddedTransport(EmbeddedProvider(state_dir=settings.state_dir))
+        http_client = httpx2.Client(transport=transport, event_hooks=_hooks(observer))
         return openai.OpenAI(api_key=EMBEDDED_KEY, base_url=EMBEDDED_BASE_URL, max_retries=0, http_client=http_client)
     pacing = Pacing(name, rate_limits(settings), limits)
     key = _read_key(name, settings, os.environ if environment is None else environment)

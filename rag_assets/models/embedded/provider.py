@@ -10,6 +10,7 @@ Nothing leaves the process and no key is looked at. Errors have OpenAI's shape a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -33,8 +34,9 @@ class EmbeddedProvider:
     `request_log` is called after each request; by default RAG_ASSETS_EMBEDDED_REQUEST_LOG names a file for it.
     """
 
-    def __init__(self, request_log: RequestLog | None = None) -> None:
+    def __init__(self, request_log: RequestLog | None = None, *, state_dir: Path | None = None) -> None:
         self._log = request_log or log_from_environment()
+        self._state_dir = state_dir
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """The reply to one request; `path` begins with `/v1`. `headers` may hold a key, which is not looked at."""
