@@ -22,7 +22,7 @@ from rag_assets.ledger.revocations import Denials, Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
 from rag_assets.ledger.spending import Spending
 from rag_assets.ledger.tuned_models import DecisionName, ModelDecision, Status, TunedModel, TunedModels
-from rag_assets.ledger.tuning_jobs import TuningJobs
+from rag_assets.ledger.tuning_jobs import TuningJob, TuningJobs, TuningWish
 from rag_assets.ledger.usage import LedgerUsageSink, UsageRow, UsageRows
 from rag_assets.ledger.verdicts import Verdict, Verdicts
 from rag_assets.ledger.watches import Watch, Watches
@@ -53,6 +53,8 @@ __all__ = [
     "StageRun",
     "Status",
     "TunedModel",
+    "TuningJob",
+    "TuningWish",
     "UsageRow",
     "Verdict",
     "Watch",

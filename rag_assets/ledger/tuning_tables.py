@@ -47,6 +47,7 @@ tuning_jobs = Table(
     Column("details", JSON, nullable=False),
     Column("run_id", String(64), nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("called_at", UtcDateTime, nullable=True),
     Column("submitted_at", UtcDateTime, nullable=True),
     Column("deadline", UtcDateTime, nullable=True),
     Column("checked_at", UtcDateTime, nullable=True),

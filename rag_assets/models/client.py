@@ -21,6 +21,7 @@ from rag_assets.errors import (
     ConfigurationError,
     InvalidRequestError,
     ModelError,
+    ModelNotFoundError,
     ProviderUnavailableError,
     QuotaError,
     RagAssetsError,
@@ -163,6 +164,10 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, secret
     because = f"{detail}, {said}" if said else f"{detail}."
     if error.code == "weights_missing":  # the embedded provider's own sentence, which ends in the command to run
         return WeightsError(said)
+    if error.code == "model_not_found":
+        return ModelNotFoundError(
+            because, fix=f"Check the model's name and models.providers.{provider}, or choose another model."
+        )
     if secret == EMBEDDED_KEY:
         return InvalidRequestError(because)
     if status in (401, 403):  # the server's words are left out: some servers repeat the key

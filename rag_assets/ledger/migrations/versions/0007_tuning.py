@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("details", sa.JSON(), nullable=False),
         sa.Column("run_id", sa.String(length=64), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
+        sa.Column("called_at", TIME, nullable=True),
         sa.Column("submitted_at", TIME, nullable=True),
         sa.Column("deadline", TIME, nullable=True),
         sa.Column("checked_at", TIME, nullable=True),
