@@ -10,6 +10,10 @@ import dagster as dg
 
 INGEST_SOURCE = "ingest_source"
 RELEASE_INDEX = "release_index"
+COLLECT_EXAMPLES = "collect_examples"
+TUNE_MODEL = "tune_model"
+FINISH_TUNING = "finish_tuning"
+TUNING = (COLLECT_EXAMPLES, TUNE_MODEL, FINISH_TUNING)
 REFRESH_ALL = "refresh_all"
 PARTITION_TAG = "dagster/partition"
 SENSOR_TAG = "dagster/sensor_name"
@@ -29,11 +33,16 @@ ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """`sources` whose ingestion is queued or runs; whether `refresh_all` does, and whether a release does."""
+    """`sources` whose ingestion is queued or runs; whether `refresh_all` does, and whether a release does.
+
+    `example_sets` are those that are being collected; `tuning`, whether a model is being tuned or compared.
+    """
 
     sources: frozenset[str]
     refreshing: bool
     releasing: bool
+    example_sets: frozenset[str] = frozenset()
+    tuning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,15 @@ def under_way(instance: dg.DagsterInstance) -> UnderWay:
     """What is queued or runs now."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     return UnderWay(
-        sources=frozenset(run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags),
+        sources=frozenset(
+            run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags and run.job_name not in TUNING
+        ),
         refreshing=any(run.job_name == REFRESH_ALL for run in runs),
         releasing=any(run.job_name == RELEASE_INDEX for run in runs),
+        example_sets=frozenset(
+            run.tags[PARTITION_TAG] for run in runs if PARTITION_TAG in run.tags and run.job_name == COLLECT_EXAMPLES
+        ),
+        tuning=any(run.job_name in (TUNE_MODEL, FINISH_TUNING) for run in runs),
     )
 
 
@@ -102,10 +117,11 @@ def last_ingestion_ended_at(instance: dg.DagsterInstance) -> datetime | None:
     return as_utc(records[0].update_timestamp) if records else None
 
 
-def newest_ended(instance: dg.DagsterInstance, job: str, *, limit: int) -> list[Ended]:
-    """The runs of `job` that ended, whoever launched them, newest first."""
+def newest_ended(instance: dg.DagsterInstance, job: str, *, limit: int, partition: str | None = None) -> list[Ended]:
+    """The runs of `job` that ended, of one partition or all, whoever launched them, newest first."""
+    tags = {PARTITION_TAG: partition} if partition else None
     records = instance.get_run_records(
-        dg.RunsFilter(job_name=job, statuses=ENDED), limit=limit, order_by="update_timestamp"
+        dg.RunsFilter(job_name=job, statuses=ENDED, tags=tags), limit=limit, order_by="update_timestamp"
     )
     return [
         Ended(

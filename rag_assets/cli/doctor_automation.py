@@ -94,10 +94,10 @@ def _behind(project: Project, under_way: Collection[str]) -> Iterator[Finding]:
 
 def _release(project: Project, instance: dg.DagsterInstance) -> Iterator[Finding]:
     from rag_assets.assets.release_state import release_state
-    from rag_assets.automation.release_attempts import attempts
+    from rag_assets.automation.release_attempts import attempts, describe
     from rag_assets.cli.doctor import Finding
 
-    said = attempts(project, instance, release_state(project)).describe()
+    said = describe(attempts(project, instance, release_state(project)))
     if said:
         fix = "Mend that; a change is released by itself. To try at once: rag-assets ingest, or launch release_index."
         yield Finding("newest release", False, said, fix)

@@ -14,10 +14,11 @@ import dagster as dg
 
 from rag_assets.assets.release_state import STATE_TAG, ReleaseState, release_state
 from rag_assets.automation import history
+from rag_assets.automation.attempts import Standing, is_due
 from rag_assets.automation.jobs import release_index
 from rag_assets.automation.opening import with_project
 from rag_assets.automation.orphans import end_orphans
-from rag_assets.automation.release_attempts import Standing, attempts, is_due
+from rag_assets.automation.release_attempts import attempts, describe
 from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
 
@@ -96,9 +97,9 @@ def _why_not_this(project: Project, instance: dg.DagsterInstance, state: Release
     found = attempts(project, instance, state)
     if is_due(found):
         return None
-    if found.standing == Standing.RELEASED:
+    if found.standing == Standing.DONE:
         return f"Nothing new to release since {found.ended_at:%Y-%m-%d %H:%M:%S} UTC."
-    return found.describe()
+    return describe(found)
 
 
 def _listed(names: list[str]) -> str:
