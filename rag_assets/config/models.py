@@ -97,6 +97,9 @@ class Price(Section):
 
     input_usd: float = Field(ge=0, description="For a million tokens read.")
     output_usd: float = Field(default=0.0, ge=0, description="For a million tokens written.")
+    training_usd: float | None = Field(
+        default=None, ge=0, description="For a million tokens trained on, once; the table's when absent."
+    )
 
 
 class ModelSettings(Section):

@@ -82,7 +82,7 @@ def judge_chunks(
             "estimated_cost_usd": cost,
         },
     )
-    return _recorded(verdict, ledger)
+    return recorded(verdict, ledger)
 
 
 def require(ledger: Ledger, gates: Iterable[str], subject: str) -> None:
@@ -141,13 +141,13 @@ def judge_snapshot(
     integrity = _earlier_pass(EMBEDDING_INTEGRITY, snapshot_id, ledger)
     if integrity is None:
         vectors = index.batches(columns=["chunk_id", "vector"], version=version, batch_rows=VECTOR_ROWS)
-        integrity = _recorded(_integrity(snapshot_id, vectors, dimension), ledger)
+        integrity = recorded(_integrity(snapshot_id, vectors, dimension), ledger)
     completeness = _judge_completeness(snapshot_id, index, version, known_documents, coverage)
     completeness.details["against"] = coverage.against
-    return [integrity, _recorded(completeness, ledger, always=True)]
+    return [integrity, recorded(completeness, ledger, always=True)]
 
 
-def _recorded(verdict: GateVerdict, ledger: Ledger, *, always: bool = False) -> GateVerdict:
+def recorded(verdict: GateVerdict, ledger: Ledger, *, always: bool = False) -> GateVerdict:
     """Leaves the verdict in the ledger; unless `always`, not when the newest one says just the same."""
     newest = None if always else ledger.verdict(verdict.gate, verdict.subject)
     said = {"reason": verdict.reason, **verdict.details}
@@ -175,7 +175,7 @@ def judge_embeddings(
     earlier = _earlier_pass(EMBEDDING_INTEGRITY, subject, ledger)
     if earlier is not None:
         return earlier
-    return _recorded(_integrity(subject, vectors_of(chunks, embeddings), dimension), ledger)
+    return recorded(_integrity(subject, vectors_of(chunks, embeddings), dimension), ledger)
 
 
 def _earlier_pass(gate: str, subject: str, ledger: Ledger) -> GateVerdict | None:
@@ -232,7 +232,7 @@ def judge_index(name: str, chunks_version: str, *, chunks: Table, index: IndexTa
         vanished=_sorted(difference(sound, wanted["document_id"])),
     )
     verdict.details["chunks"] = chunks_version
-    return _recorded(verdict, ledger)
+    return recorded(verdict, ledger)
 
 
 def _judge_completeness(

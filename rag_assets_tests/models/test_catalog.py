@@ -4,7 +4,15 @@ import pytest
 
 from rag_assets.config import EmbeddingSettings, Price
 from rag_assets.errors import ConfigurationError
-from rag_assets.models.catalog import PRICES, cost_usd, embedding_model, is_reasoning_model, price_of
+from rag_assets.models.catalog import (
+    PRICES,
+    cost_usd,
+    embedding_model,
+    is_reasoning_model,
+    max_training_tokens,
+    price_of,
+    training_price_usd,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +63,39 @@ def test_prices_come_from_the_override_then_the_provider_then_the_table():
 
 def test_an_unknown_price_is_none_and_never_zero():
     assert cost_usd("all-MiniLM-L6-v2", 1_000_000, 0, {}) is None
-    assert cost_usd("ft:gpt-4o-mini-2024-07-18:org::id", 10, 10, {}) is None
     assert price_of("mine", {"mine": Price(input_usd=0)}) == Price(input_usd=0)
     assert all(price.input_usd > 0 for price in PRICES.values())
+
+
+TUNED = "ft:gpt-4o-mini-2024-07-18:org:mine:id"
+
+
+def test_a_tuned_model_costs_what_its_base_costs_when_tuned():
+    assert price_of(TUNED, {}) == Price(input_usd=0.30, output_usd=1.20)
+    assert price_of(f"{TUNED}:ckpt-step-90", {}) == price_of(TUNED, {})
+    assert price_of(TUNED, {"gpt-4o-mini": Price(input_usd=9)}) == price_of(TUNED, {})
+    assert price_of(TUNED, {"ft:gpt-4o-mini": Price(input_usd=9)}) == Price(input_usd=9)
+    assert price_of(TUNED, {TUNED: Price(input_usd=8), "ft:gpt-4o-mini": Price(input_usd=9)}) == Price(input_usd=8)
+    assert price_of("ft:mine:org::id", {"mine": Price(input_usd=1)}) == Price(input_usd=1)
+    assert price_of("ft:mine:org::id", {}) is None
+    assert price_of("ft:gpt-5.4:org::id", {}) is None, "what the base costs says nothing of a tuned one"
+
+
+@pytest.mark.parametrize("name", ["gpt-4o-mini", "gpt-4o-mini-2024-07-18", TUNED])
+def test_the_price_of_training_and_the_length_of_an_example_are_those_of_the_base(name):
+    assert training_price_usd(name, {}) == 3.0
+    assert training_price_usd(name, {"gpt-4o-mini": Price(input_usd=1, training_usd=7)}) == 7.0
+    assert training_price_usd(name, {"gpt-4o-mini": Price(input_usd=1)}) == 3.0, "only what is said is overridden"
+    assert max_training_tokens(name) == 65_536
+
+
+def test_what_cannot_be_tuned_has_no_price_of_training():
+    assert training_price_usd("gpt-5.4", {}) is None
+    assert training_price_usd("mine", {"mine": Price(input_usd=1)}) is None
+    assert training_price_usd("mine", {"mine": Price(input_usd=1, training_usd=0)}) == 0.0
+    assert training_price_usd("extractive-reader", {}, kind="embedded") == 0.0
+    assert training_price_usd("extractive-reader", {}) is None
+    assert max_training_tokens("mine") is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""The gates before a model is tuned: what must hold of exactly this training file before anything is paid.
+
+`judge_training_file` leaves a verdict of each gate in the ledger; `require_training_file`, called in the body of what
+pays, refuses without them. Asset checks display the same verdicts.
+"""
+
+from rag_assets.tuning.gates.judging import (
+    Judgement,
+    held_out_questions,
+    judge_training_file,
+    require_training_file,
+    training_subject,
+)
+from rag_assets.tuning.gates.verdicts import (
+    BUDGET,
+    COUNTS,
+    FORMAT,
+    LEAKAGE,
+    PRIVACY,
+    TOKENS,
+    TRAINING_GATES,
+    subject_of_file,
+)
+
+__all__ = [
+    "BUDGET",
+    "COUNTS",
+    "FORMAT",
+    "LEAKAGE",
+    "PRIVACY",
+    "TOKENS",
+    "TRAINING_GATES",
+    "Judgement",
+    "held_out_questions",
+    "judge_training_file",
+    "require_training_file",
+    "subject_of_file",
+    "training_subject",
+]
