@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rag_assets.models.usage import Usage, UsageMeter, UsageSink
+from rag_assets.models.usage import ExpectedCall, Usage, UsageMeter, UsageSink
 
 LOGGER = logging.getLogger("rag_assets.answering")
 _METER: ContextVar[UsageMeter | None] = ContextVar("rag_assets_step_meter", default=None)
@@ -48,6 +48,16 @@ class StepUsage:
 
     def __init__(self, forward_to: UsageSink | None) -> None:
         self._sink = forward_to
+
+    def admit(self, call_id: str, expected: Callable[[], ExpectedCall]) -> None:
+        """Lets the sink behind decide."""
+        if self._sink is not None:
+            self._sink.admit(call_id, expected)
+
+    def release(self, call_id: str) -> None:
+        """Tells the sink behind."""
+        if self._sink is not None:
+            self._sink.release(call_id)
 
     def record(self, usage: Usage) -> None:
         """Adds one call."""

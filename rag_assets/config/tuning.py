@@ -114,3 +114,7 @@ class SpendSettings(Section):
             if not 0 <= amount < float("inf"):
                 raise ValueError(f"{name}: an amount in US dollars is 0 or more")
         return assets
+
+    def limits(self, asset: str) -> bool:
+        """Whether anything limits what `asset` spends."""
+        return self.month_usd is not None or asset in self.assets

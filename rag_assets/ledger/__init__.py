@@ -7,6 +7,7 @@ values; times are aware and in UTC. SQLite by default, PostgreSQL by URL.
 from __future__ import annotations
 
 from rag_assets.ledger.answers import Answer, Answers, new_answer_id
+from rag_assets.ledger.budgets import Budget, dollars
 from rag_assets.ledger.claims import Claimant, Claims
 from rag_assets.ledger.comparisons import ComparisonRow, Comparisons, Outcome
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
@@ -20,15 +21,17 @@ from rag_assets.ledger.refusals import Refusals
 from rag_assets.ledger.releases import Release, Releases, ServingChange, release_content_hash
 from rag_assets.ledger.revocations import Denials, Denied, Revocations
 from rag_assets.ledger.snapshots import Snapshot, Snapshots
-from rag_assets.ledger.spending import Spending
+from rag_assets.ledger.spending import Reservation
 from rag_assets.ledger.tuned_models import DecisionName, ModelDecision, Status, TunedModel, TunedModels
 from rag_assets.ledger.tuning_jobs import TuningJob, TuningJobs, TuningWish
-from rag_assets.ledger.usage import LedgerUsageSink, UsageRow, UsageRows
+from rag_assets.ledger.usage import UsageRow
+from rag_assets.ledger.usage_sink import LedgerUsageSink, UsageSinks
 from rag_assets.ledger.verdicts import Verdict, Verdicts
 from rag_assets.ledger.watches import Watch, Watches
 
 __all__ = [
     "Answer",
+    "Budget",
     "Claimant",
     "ComparisonRow",
     "Completion",
@@ -48,6 +51,7 @@ __all__ = [
     "Outcome",
     "Rating",
     "Release",
+    "Reservation",
     "ServingChange",
     "Snapshot",
     "StageRun",
@@ -58,6 +62,7 @@ __all__ = [
     "UsageRow",
     "Verdict",
     "Watch",
+    "dollars",
     "new_answer_id",
     "release_content_hash",
 ]
@@ -77,12 +82,11 @@ class Ledger(
     Origins,
     Answers,
     Ratings,
-    UsageRows,
+    UsageSinks,
     ProviderLimits,
     TuningJobs,
     TunedModels,
     Comparisons,
-    Spending,
 ):
     """The face of the ledger: one group of queries per base class, all over one `Database`.
 

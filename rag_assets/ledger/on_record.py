@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import LedgerUnwritableError
 
 if TYPE_CHECKING:
-    from rag_assets.models.usage import Usage, UsageSink
+    from rag_assets.models.usage import ExpectedCall, Usage, UsageSink
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +22,13 @@ class OnRecord:
         self._what = what
         self._sink = sink
         self._said = False
+
+    def admit(self, call_id: str, expected: Callable[[], ExpectedCall]) -> None:
+        """Raises `LedgerError` where a budget applies and the ledger takes no rows: nobody could hold to it."""
+        self._sink.admit(call_id, expected)
+
+    def release(self, call_id: str) -> None:
+        self._sink.release(call_id)
 
     def record(self, usage: Usage) -> None:
         with self.where_possible():

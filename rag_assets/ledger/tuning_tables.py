@@ -112,7 +112,7 @@ comparisons = Table(
     Index(None, "challenger"),
 )
 
-# Money set aside before it is spent. An open one counts with its amount, a settled one with what was paid.
+# Money set aside before it is spent. An open one counts with its amount; what it ended in is in `usage`.
 reservations = Table(
     "reservations",
     metadata,
@@ -128,4 +128,14 @@ reservations = Table(
     Column("expires_at", UtcDateTime, nullable=True),
     Column("settled_at", UtcDateTime, nullable=True),
     Index(None, "month"),
+)
+
+# The cost of all rows of `usage`, by calendar month (UTC) and asset ("" where none is named), kept with each row: a
+# budget is asked about before every paid call, which must not take longer the more calls there were.
+monthly_spend = Table(
+    "monthly_spend",
+    metadata,
+    Column("month", String(7), primary_key=True),
+    Column("asset", String(128), primary_key=True),
+    Column("cost_usd", Float, nullable=False),
 )

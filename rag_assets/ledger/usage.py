@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
 
 from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
 from rag_assets.ledger.tables import usage as table
+from rag_assets.ledger.tuning_tables import monthly_spend, reservations
 from rag_assets.models.usage import Usage, UsageTotal
 
 
@@ -37,56 +37,8 @@ class UsageRow:
     created_at: datetime
 
 
-class LedgerUsageSink:
-    """A `UsageSink` that writes to the ledger and says what the calls were for. Thread safe.
-
-    With `batch_size` 1 a call is in the ledger when `record` returns. With more, rows are written in one transaction
-    per batch, and `flush`, or the end of a `with` block, writes the rest; a killed process loses the open batch.
-    """
-
-    def __init__(self, ledger: UsageRows, purpose: Mapping[str, str | None], *, batch_size: int) -> None:
-        self._ledger = ledger
-        self._purpose = dict(purpose)
-        self._batch_size = batch_size
-        self._pending: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
-
-    def record(self, usage: Usage) -> None:
-        """Adds one call, and writes the batch when it is full."""
-        with self._lock:
-            self._pending.append({**asdict(usage), **self._purpose, "created_at": utc_now()})
-            full = len(self._pending) >= self._batch_size
-        if full:
-            self.flush()
-
-    def flush(self) -> None:
-        """Writes what is pending. What could not be written stays pending."""
-        with self._lock:
-            self._ledger.insert_usage(self._pending)
-            self._pending = []
-
-    def __enter__(self) -> LedgerUsageSink:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.flush()
-
-
 class UsageRows(Database):
     """What every model call used."""
-
-    def usage_sink(
-        self,
-        *,
-        run_id: str | None = None,
-        source: str | None = None,
-        asset: str | None = None,
-        answer_id: str | None = None,
-        batch_size: int = 1,
-    ) -> LedgerUsageSink:
-        """Takes the usage of the calls of one run, source, asset or answer."""
-        purpose = {"run_id": run_id, "source": source, "asset": asset, "answer_id": answer_id}
-        return LedgerUsageSink(self, purpose, batch_size=batch_size)
 
     def record_usage(
         self,
@@ -98,14 +50,39 @@ class UsageRows(Database):
         answer_id: str | None = None,
     ) -> None:
         """Records many calls in one transaction."""
-        common = {"run_id": run_id, "source": source, "asset": asset, "answer_id": answer_id, "created_at": utc_now()}
-        self.insert_usage([{**asdict(usage), **common} for usage in usages])
+        calls = list(usages)
+        if calls:
+            with self.writing() as connection:
+                self._insert_usage(connection, calls, run_id=run_id, source=source, asset=asset, answer_id=answer_id)
 
-    def insert_usage(self, rows: list[dict[str, Any]]) -> None:
-        """Inserts rows that have every column of `UsageRow`."""
+    def insert_usage(self, rows: Sequence[Mapping[str, Any]], ended: Sequence[str] = ()) -> None:
+        """Inserts rows that have every column of `UsageRow`, and ends the reservations that were made for them."""
         if rows:
             with self.writing() as connection:
-                connection.execute(table.insert(), rows)
+                self._insert_rows(connection, rows)
+                if ended:
+                    connection.execute(delete(reservations).where(reservations.c.reservation_id.in_(ended)))
+
+    def _insert_usage(self, connection: Connection, usages: Iterable[Usage], **purpose: str | None) -> None:
+        common = {"answer_id": None, **purpose, "created_at": utc_now()}
+        self._insert_rows(connection, [usage_values(usage) | common for usage in usages])
+
+    def _insert_rows(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The rows, and their cost in the sums of their months."""
+        connection.execute(table.insert(), [dict(row) for row in rows])
+        sums: dict[tuple[str, str], float] = {}
+        for row in rows:
+            if row["cost_usd"]:
+                key = month_of(row["created_at"]), row["asset"] or ""
+                sums[key] = sums.get(key, 0.0) + row["cost_usd"]
+        # In one order for all: on PostgreSQL two that add to the same sums wait for each other sum by sum.
+        for (month, asset), cost_usd in sorted(sums.items()):
+            self.upsert(
+                connection,
+                monthly_spend,
+                [{"month": month, "asset": asset, "cost_usd": cost_usd}],
+                update={"cost_usd": monthly_spend.c.cost_usd + cost_usd},
+            )
 
     def usage(
         self, *, since: datetime | None = None, limit: int | None = None, **purpose: str | None
@@ -128,6 +105,16 @@ class UsageRows(Database):
         with self.reading() as connection:
             rows = [dict(row._mapping) for row in connection.execute(statement)]
         return {row.pop("model"): UsageTotal(**row) for row in sorted(rows, key=lambda row: str(row["model"]))}
+
+
+def usage_values(usage: Usage) -> dict[str, Any]:
+    """The columns of a row that the call itself fills."""
+    return {name: value for name, value in asdict(usage).items() if name != "call_id"}
+
+
+def month_of(time: datetime) -> str:
+    """The calendar month of `time` in UTC, as `YYYY-MM`."""
+    return f"{time.astimezone(UTC):%Y-%m}"
 
 
 def _sums() -> list[ColumnElement[Any]]:

@@ -1,11 +1,16 @@
-"""What a call of a model used: the record, where records go, and their sums."""
+"""What a call of a model may use and did use: who admits it, the record, where records go, and their sums."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from rag_assets.errors import LedgerError
 
 Operation = Literal["embedding", "chat", "image", "fine_tuning"]
 
@@ -15,7 +20,7 @@ class Usage:
     """One answered call. `cost_usd` is None when the model's price is unknown, which is not the same as free.
 
     `requests` counts what went over the wire, retries included. `estimated` says that the provider reported no usage
-    and the tokens were counted here.
+    and the tokens were counted here. `call_id` is what the call was admitted as, where it was.
     """
 
     provider: str
@@ -28,12 +33,65 @@ class Usage:
     latency_ms: float
     request_id: str | None = None
     estimated: bool = False
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCall:
+    """The most that a call about to leave is expected to use. `cost_usd` is None when the model's price is unknown."""
+
+    provider: str
+    model: str
+    operation: Operation
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
 
 
 class UsageSink(Protocol):
-    """Takes the record of every call as soon as its answer is there. Called from several threads."""
+    """Admits calls before they leave and takes the record of each as soon as its answer is there.
+
+    Called from several threads. What was admitted ends by one `record` with its `call_id`, or by `release`.
+    """
+
+    def admit(self, call_id: str, expected: Callable[[], ExpectedCall]) -> None:
+        """Raises `BudgetError` where the call must not leave. `expected` is asked only where a budget applies."""
+        ...
 
     def record(self, usage: Usage) -> None: ...
+
+    def release(self, call_id: str) -> None:
+        """The call was not answered, so nothing was paid."""
+        ...
+
+
+_accounted: ContextVar[bool] = ContextVar("accounted_call", default=False)
+
+
+@contextmanager
+def admitted(sink: UsageSink | None, expected: Callable[[], ExpectedCall]) -> Iterator[str]:
+    """Admits the one call that the body makes and records in `sink` with the `call_id` that this yields.
+
+    A body that raises was not answered, unless it had recorded the call. Raises `BudgetError` before the body runs.
+    """
+    call_id = uuid.uuid4().hex
+    if sink is not None:
+        sink.admit(call_id, expected)
+    before = _accounted.set(True)
+    try:
+        yield call_id
+    except BaseException:
+        if sink is not None:
+            with suppress(LedgerError):  # what it set aside expires by itself, and the first error says more
+                sink.release(call_id)
+        raise
+    finally:
+        _accounted.reset(before)
+
+
+def is_accounted() -> bool:
+    """Whether who makes the call that is under way in this thread has it admitted and records it."""
+    return _accounted.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +127,16 @@ class UsageMeter:
         self._lock = threading.Lock()
         self._total = UsageTotal()
         self._by_model: dict[str, UsageTotal] = {}
+
+    def admit(self, call_id: str, expected: Callable[[], ExpectedCall]) -> None:
+        """Lets the other sinks decide."""
+        for sink in self._sinks:
+            sink.admit(call_id, expected)
+
+    def release(self, call_id: str) -> None:
+        """Tells the other sinks."""
+        for sink in self._sinks:
+            sink.release(call_id)
 
     def record(self, usage: Usage) -> None:
         """Adds one call."""

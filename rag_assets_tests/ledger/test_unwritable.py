@@ -6,7 +6,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 
 from rag_assets.errors import LedgerError, LedgerUnwritableError
 from rag_assets.ledger import Ledger, OnRecord
-from rag_assets.models.usage import Usage
+from rag_assets.models.usage import ExpectedCall, Usage
 
 PROGRAM = """
 import resource, signal, sys
@@ -60,6 +60,12 @@ class Sink:
     def __init__(self, error: Exception | None) -> None:
         self.error = error
         self.recorded = 0
+
+    def admit(self, call_id: str, expected: Callable[[], ExpectedCall]) -> None:
+        raise AssertionError("nobody calls a model here")
+
+    def release(self, call_id: str) -> None:
+        raise AssertionError("nobody calls a model here")
 
     def record(self, usage: Usage) -> None:
         if self.error is not None:

@@ -29,6 +29,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_reservations_month"), "reservations", ["month"])
     op.create_table(
+        "monthly_spend",
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("asset", sa.String(length=128), nullable=False),
+        sa.Column("cost_usd", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("month", "asset", name=op.f("pk_monthly_spend")),
+    )
+    _sum_what_was_spent()
+    op.create_table(
         "tuning_jobs",
         sa.Column("intent_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -115,6 +123,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_model_decisions")),
     )
     op.create_index(op.f("ix_model_decisions_model_id"), "model_decisions", ["model_id"])
+
+
+def _sum_what_was_spent() -> None:
+    """Brings the calls that are in the ledger already into the months' sums."""
+    usage = sa.table("usage", sa.column("created_at"), sa.column("asset"), sa.column("cost_usd"))
+    spend = sa.table("monthly_spend", sa.column("month"), sa.column("asset"), sa.column("cost_usd"))
+    if op.get_bind().dialect.name == "sqlite":
+        month: sa.ColumnElement[str] = sa.func.substr(usage.c.created_at, 1, 7)
+    else:
+        month = sa.func.to_char(sa.func.timezone("UTC", usage.c.created_at), "YYYY-MM")
+    rows = sa.select(month.label("month"), sa.func.coalesce(usage.c.asset, ""), sa.func.sum(usage.c.cost_usd))
+    rows = rows.where(usage.c.cost_usd > 0).group_by(sa.text("1"), sa.text("2"))
+    op.execute(spend.insert().from_select(["month", "asset", "cost_usd"], rows))
 
 
 def downgrade() -> None:

@@ -1,0 +1,70 @@
+"""One budget with its figures, and the sentence in which it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rag_assets.errors import BudgetError
+
+ROUNDING = 1e-9
+"""Share of a limit that sums of many small amounts may be off by: an amount that fits exactly is not refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent in `month` (`YYYY-MM`, UTC) by `asset`, or by all together where that is None."""
+
+    asset: str | None
+    month: str
+    limit_usd: float
+    spent_usd: float
+    set_aside_usd: float
+
+    @property
+    def left_usd(self) -> float:
+        """What nobody has spent or set aside yet; below 0 where a limit was lowered afterwards."""
+        return self.limit_usd - self.spent_usd - self.set_aside_usd
+
+    @property
+    def rounding_usd(self) -> float:
+        return self.limit_usd * ROUNDING
+
+    @property
+    def key(self) -> str:
+        """The setting that says the limit."""
+        return "spend.month_usd" if self.asset is None else f"spend.assets.{self.asset}"
+
+    @property
+    def whose(self) -> str:
+        return "the month's budget" if self.asset is None else f"the month's budget of {self.asset}"
+
+    def figures(self) -> str:
+        """Spent, set aside, limit and what is left, as one phrase."""
+        return (
+            f"{dollars(self.spent_usd)} spent and {dollars(self.set_aside_usd)} set aside of "
+            f"{dollars(self.limit_usd)}, {dollars(max(self.left_usd, 0.0))} left"
+        )
+
+
+def refusal(budget: Budget, asset: str, model: str, wanted_usd: float, now: datetime) -> BudgetError:
+    """Why `wanted_usd` for a call or a job of `model` is not spent."""
+    following = (now.replace(day=1, month=now.month % 12 + 1, year=now.year + now.month // 12)).date()
+    return BudgetError(
+        f"{asset or 'A call'} wants {dollars(wanted_usd)} for {model}, which is more than {budget.whose} has left "
+        f"({budget.figures()}). Nothing was spent on it.",
+        fix=f"Raise {budget.key}, or wait for {following} (UTC). What it went to: rag-assets costs",
+    )
+
+
+def unknown_price(model: str, asset: str) -> BudgetError:
+    """Why a model without a price is not asked while a budget applies to `asset`."""
+    return BudgetError(
+        f"A budget applies to {asset or 'every call'}, and the price of {model} is not known. Nothing was spent on it.",
+        fix=f"Set models.prices.{model} (input_usd, output_usd), or remove the budget from spend.",
+    )
+
+
+def dollars(amount_usd: float) -> str:
+    """An amount as people read it: four digits where it is small, so that a call is not $0.00."""
+    return f"${amount_usd:.4f}" if 0 < amount_usd < 0.1 else f"${amount_usd:,.2f}"
