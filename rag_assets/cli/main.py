@@ -27,6 +27,7 @@ from rag_assets.cli import (
     generations,
     ingest,
     lineage,
+    models,
     quarantine,
     rate,
     releases,
@@ -65,6 +66,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(releases.app, name="releases")
 app.add_typer(generations.app, name="generations")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(models.app, name="models")
 app.command("trigger")(trigger.trigger)
 app.command("dev")(dev.dev)
 app.command("reset")(reset.reset)
