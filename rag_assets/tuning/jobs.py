@@ -18,7 +18,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from rag_assets.config import Settings
 from rag_assets.errors import (
     BudgetError,
     InvalidRequestError,
@@ -36,7 +35,9 @@ from rag_assets.models.fine_tuning import FineTuner
 from rag_assets.models.tuning_objects import ProviderJob, TuningRequest
 from rag_assets.project import Project
 from rag_assets.tuning import money
+from rag_assets.tuning.gates import require_training_file
 from rag_assets.tuning.training_file import TrainingFile
+from rag_assets.tuning.tuned_base import tuned_base
 
 LOOK_EVERY_SECONDS = 1.0
 CLAIMS_AT_MOST = 5
@@ -64,10 +65,11 @@ def open_tuner(project: Project, provider: str) -> FineTuner:
 def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, say: Say = _log.info) -> Submitted:
     """Sees to it that what the configuration wants of `file` is being tuned, or has been.
 
-    The gates of the file are the caller's to require. Raises `BudgetError` and what the provider refuses with nothing
+    Raises `GateError` unless the file passed its gates, `BudgetError`, and what the provider refuses, with nothing
     paid; `ProviderUnavailableError` where it is not known yet whether a job was created: the next try finds out first.
     """
-    wish = wish_of(project, file)
+    cost = require_training_file(project, file)
+    wish = wish_of(project, file, estimated_cost_usd=cost.cost_usd)
     with open_tuner(project, wish.provider) as tuner:
         job = project.ledger.begin_tuning(wish, run_id=run_id)
         if job.state == SUCCEEDED and job.model_id and not tuner.model_exists(job.model_id):
@@ -82,21 +84,20 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
         return Submitted(job, how, tuner.job_url(job.name))
 
 
-def wish_of(project: Project, file: TrainingFile) -> TuningWish:
+def wish_of(project: Project, file: TrainingFile, *, estimated_cost_usd: float | None = None) -> TuningWish:
     """What the configuration wants to be trained on `file`. Its key names everything that decides the result."""
     tuning = project.settings.tuning
-    provider, base_model = _base(project.settings)
+    base = tuned_base(project.settings)
     chosen = {
         "n_epochs": tuning.epochs,
         "batch_size": tuning.batch_size,
         "learning_rate_multiplier": tuning.learning_rate_multiplier,
     }
     hyperparameters = {name: value for name, value in chosen.items() if value is not None}
-    address = project.settings.models.all_providers()[provider].base_url
     decides = {
-        "provider": provider,
-        "address": address,
-        "base_model": base_model,
+        "provider": base.provider,
+        "address": project.settings.models.all_providers()[base.provider].base_url,
+        "base_model": base.model,
         "training_file": file.file_id,
         "hyperparameters": hyperparameters,
         "seed": tuning.seed,
@@ -104,19 +105,14 @@ def wish_of(project: Project, file: TrainingFile) -> TuningWish:
     }
     return TuningWish(
         key=fingerprint(**decides),
-        provider=provider,
-        base_model=base_model,
+        provider=base.provider,
+        base_model=base.model,
         training_file=file.file_id,
         seed=tuning.seed,
         suffix=tuning.suffix or "",
         hyperparameters=hyperparameters,
-        estimated_cost_usd=money.estimated_cost_usd(project, file),
+        estimated_cost_usd=estimated_cost_usd,
     )
-
-
-def _base(settings: Settings) -> tuple[str, str]:
-    tuning, chat = settings.tuning, settings.models.chat
-    return tuning.provider or chat.provider, tuning.base_model or chat.model
 
 
 class Submission:

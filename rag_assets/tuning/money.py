@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rag_assets.ledger import TuningJob
 from rag_assets.ledger.tuning_jobs import SUCCEEDED
+from rag_assets.models.catalog import training_price_usd
 from rag_assets.models.usage import Usage
 from rag_assets.project import Project
 
-if TYPE_CHECKING:
-    from rag_assets.tuning.training_file import TrainingFile
-
 ASSET = "fine_tuning_job"
 """Whose spending a job is, as `spend.assets` names it."""
-
-
-def estimated_cost_usd(project: Project, file: TrainingFile) -> float | None:
-    """What the gate of the budget found that tuning on `file` costs; None where that is not known."""
-    for verdict in project.ledger.verdicts("training_budget", limit=20):
-        if verdict.subject.startswith(f"training_file/{file.file_id}@"):
-            estimate = verdict.details.get("estimated_cost_usd")
-            return None if estimate is None else float(estimate)
-    return None
 
 
 def set_aside(project: Project, job: TuningJob, *, run_id: str | None) -> None:
@@ -60,4 +47,9 @@ def usage_of(job: TuningJob) -> Usage | None:
 
 def training_cost_usd(project: Project, provider: str, base_model: str, trained_tokens: int | None) -> float | None:
     """US dollars for so many trained tokens; None where the price or the number is not known."""
-    return None
+    models = project.settings.models
+    known = models.all_providers().get(provider)
+    price = training_price_usd(base_model, models.prices, kind=known.kind if known else "openai")
+    if price == 0:
+        return 0.0
+    return None if price is None or trained_tokens is None else trained_tokens * price / 1_000_000
