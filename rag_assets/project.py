@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag_assets.config import ModelSettings, RetrievalSettings, Settings
+from rag_assets.config import RetrievalSettings, Settings
 from rag_assets.config_file import load_settings
-from rag_assets.errors import ConfigurationError, NoReleaseError
+from rag_assets.errors import NoReleaseError
 from rag_assets.memory import give_back
 from rag_assets.prompts import Prompts, load_prompts
 
@@ -71,27 +71,9 @@ class Project:
     @cached_property
     def generation(self) -> Generation:
         """The parsers, chunker and embedding space that the configuration asks for now."""
-        from rag_assets.chunking import CHUNKER
-        from rag_assets.documents.parsing import SUPPORTED_SUFFIXES, parser_for
-        from rag_assets.ingestion import Generation
-        from rag_assets.models.catalog import embedding_model
-        from rag_assets.models.embedding_space import embedding_space
+        from rag_assets.ingestion.generation import configured_generation
 
-        model = embedding_model(self.settings.models.embedding)
-        chunking = self.settings.chunking
-        if "max_tokens" in chunking.model_fields_set and chunking.max_tokens > model.max_input_tokens:
-            raise ConfigurationError(
-                f"chunking.max_tokens is {chunking.max_tokens:,}, and {model.name} reads at most "
-                f"{model.max_input_tokens:,} tokens.",
-                fix="Lower chunking.max_tokens, or choose an embedding model that reads more.",
-            )
-        return Generation(
-            parsers=",".join(sorted({str(parser_for(f"x{suffix}")) for suffix in SUPPORTED_SUFFIXES})),
-            chunker=CHUNKER,
-            tokenizer=model.tokenizer,
-            chunking=chunking,
-            space=embedding_space(self.settings.models),
-        )
+        return configured_generation(self.settings)
 
     @property
     def _limits(self) -> SharedLimits | None:
@@ -171,14 +153,19 @@ class Project:
         return frozenset(name for name, names in allowed.items() if not names or set(names) & set(groups))
 
     def content(self, snapshot: Snapshot) -> ReleaseContent:
-        """What a release of `snapshot` would be made of now: the configured prompts, models and settings."""
+        """What a release of `snapshot` would be made of now: the configured prompts, models and settings.
+
+        The champion, if there is one, is carried forward in the place of the configured chat model, as long as it was
+        tuned from that and its provider still has it.
+        """
         from rag_assets.releasing import ReleaseContent
+        from rag_assets.releasing.champion import chat_of, present_champion
 
         settings = self.settings
         return ReleaseContent(
             snapshot=snapshot,
             prompts=self.prompts,
-            chat=settings.models.chat,
+            chat=chat_of(present_champion(self.ledger, settings.models), settings.models),
             embedding=settings.models.embedding,
             retrieval=RetrievalSettings.model_validate(snapshot.retrieval),
             answering=settings.answering,
@@ -200,11 +187,12 @@ class Project:
         """
         from rag_assets.answering import Retriever, check_built_in, make_reranker
         from rag_assets.models.embedder import Embedder
+        from rag_assets.releasing import models_of
 
         content = self._content_of(answering)
         snapshot = content.snapshot
         check_built_in(content.retrieval, RetrievalSettings.model_validate(snapshot.retrieval))
-        with Embedder(self._models_of(content), usage, limits=self._limits) as embedder:
+        with Embedder(models_of(content, self.settings.models), usage, limits=self._limits) as embedder:
             yield Retriever(
                 table=self.store.open_at(snapshot.table, snapshot.version, tag=snapshot.tag),
                 embedder=embedder,
@@ -219,19 +207,6 @@ class Project:
 
         return answering if isinstance(answering, ReleaseContent) else ReleaseContent.of(answering, self.ledger)
 
-    def _models_of(self, content: ReleaseContent) -> ModelSettings:
-        """The models that `content` names, at the providers of now. Raises `ConfigurationError`."""
-        models = self.settings.models
-        for role in (content.embedding, content.chat):
-            if role.provider not in models.all_providers():
-                raise ConfigurationError(
-                    f"Release {content.release_id} uses {role.model!r} of the provider {role.provider!r}, which the "
-                    "configuration does not declare any more.",
-                    fix=f"Declare models.providers.{role.provider} again, or run: rag-assets ingest --all",
-                )
-        embedding = content.embedding.model_copy(update={"device": models.embedding.device})
-        return models.model_copy(update={"chat": content.chat, "embedding": embedding})
-
     @contextmanager
     def pipeline(
         self,
@@ -244,16 +219,21 @@ class Project:
     ) -> Iterator[AnswerPipeline]:
         """Answers from a release or its content, by default from the serving release; see `retriever`.
 
-        Raises `NoReleaseError`.
+        Where its chat model is a tuned one that the provider does not have any more, the base of that answers; not so
+        with `everything`, which measures exactly what is named. Raises `NoReleaseError`.
         """
         from rag_assets.answering import AnswerPipeline, StepUsage
         from rag_assets.models.chat import ChatModel
+        from rag_assets.releasing import models_of
+        from rag_assets.releasing.champion import answering_chat
 
         content = self._content_of(answering or self.release())
-        sink = StepUsage(usage)
+        sink, models = StepUsage(usage), models_of(content, self.settings.models)
         with (
             self.retriever(content, usage=sink, groups=groups, everything=everything) as retriever,
-            ChatModel(self._models_of(content), sink, limits=self._limits) as chat,
+            ChatModel(models, sink, limits=self._limits)
+            if everything
+            else answering_chat(models, self.ledger, sink, limits=self._limits) as chat,
         ):
             yield AnswerPipeline(
                 release=content.release_id,

@@ -204,6 +204,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault.status, fault.message, fault.code, fault.headers)
         elif self.path == "/v1/models":
             self._send_json({"object": "list", "data": [{"id": name, "object": "model"} for name in self.owner.models]})
+        elif self.path.startswith("/v1/models/") and (name := self.path.rpartition("/")[2]) in self.owner.models:
+            self._send_json({"id": name, "object": "model"})
+        elif self.path.startswith("/v1/models/"):
+            self._fail(404, f"The model '{name}' does not exist", "model_not_found")
         elif body.get("model") not in self.owner.models:
             self._fail(404, f"The model `{body.get('model')}` does not exist", "model_not_found")
         elif self.path == "/v1/embeddings":

@@ -8,6 +8,7 @@ from typing import Any
 
 from rag_assets.fingerprints import fingerprint
 from rag_assets.project import Project
+from rag_assets.releasing.champion import chat_of, recorded_champion
 from rag_assets.releasing.coverage import INDEXED, subject_of_index
 
 STATE_TAG = "rag_assets/state"
@@ -34,7 +35,7 @@ def release_state(project: Project) -> ReleaseState:
         "generation": project.generation.id,
         "sources": sources,
         "prompts": asdict(project.prompts),
-        "chat": settings.models.chat.model_dump(mode="json"),
+        "chat": chat_of(recorded_champion(project.ledger, settings.models), settings.models).model_dump(mode="json"),
         "embedding": settings.models.embedding.model_dump(mode="json"),
         "retrieval": settings.retrieval.model_dump(mode="json"),
         "answering": settings.answering.model_dump(mode="json"),

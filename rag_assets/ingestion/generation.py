@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rag_assets.config import ChunkingSettings
+from rag_assets.config import ChunkingSettings, Settings
+from rag_assets.errors import ConfigurationError
 from rag_assets.fingerprints import fingerprint
-from rag_assets.models.embedding_space import EmbeddingSpace
+from rag_assets.models.embedding_space import EmbeddingSpace, embedding_space
 
 ID_LENGTH = 12
 
@@ -60,6 +61,29 @@ class Generation:
 
 _NAMES = {"parsers": "parser", "chunker": "chunker", "tokenizer": "tokenizer"}
 _SPACE_NAMES = {"model": "embedding model", "normalized": "normalisation"}
+
+
+def configured_generation(settings: Settings) -> Generation:
+    """The parsers, chunker and embedding space that `settings` ask for. Raises `ConfigurationError`."""
+    from rag_assets.chunking import CHUNKER
+    from rag_assets.documents.parsing import SUPPORTED_SUFFIXES, parser_for
+    from rag_assets.models.catalog import embedding_model
+
+    model = embedding_model(settings.models.embedding)
+    chunking = settings.chunking
+    if "max_tokens" in chunking.model_fields_set and chunking.max_tokens > model.max_input_tokens:
+        raise ConfigurationError(
+            f"chunking.max_tokens is {chunking.max_tokens:,}, and {model.name} reads at most "
+            f"{model.max_input_tokens:,} tokens.",
+            fix="Lower chunking.max_tokens, or choose an embedding model that reads more.",
+        )
+    return Generation(
+        parsers=",".join(sorted({str(parser_for(f"x{suffix}")) for suffix in SUPPORTED_SUFFIXES})),
+        chunker=CHUNKER,
+        tokenizer=model.tokenizer,
+        chunking=chunking,
+        space=embedding_space(settings.models),
+    )
 
 
 def changed_parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -136,7 +136,7 @@ def translate_errors(provider: str, model: str, *, secret: str = "") -> Iterator
     try:
         yield
     except openai.APIStatusError as error:
-        raise _from_status(error, where, provider, secret) from None
+        raise _from_status(error, where, provider, model, secret) from None
     except (openai.APITimeoutError, httpx2.TimeoutException):
         raise ProviderUnavailableError(
             f"{where}: no answer within the time limit, after the retries.",
@@ -156,7 +156,7 @@ def translate_errors(provider: str, model: str, *, secret: str = "") -> Iterator
         ) from None
 
 
-def _from_status(error: openai.APIStatusError, where: str, provider: str, secret: str) -> ModelError:
+def _from_status(error: openai.APIStatusError, where: str, provider: str, model: str, secret: str) -> ModelError:
     status = error.status_code
     detail = f"{where}: status {status}"
     body = error.body if isinstance(error.body, dict) else {}
@@ -164,7 +164,7 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, secret
     because = f"{detail}, {said}" if said else f"{detail}."
     if error.code == "weights_missing":  # the embedded provider's own sentence, which ends in the command to run
         return WeightsError(said)
-    if error.code == "model_not_found":
+    if error.code == "model_not_found" or (status == 404 and _is_about(model, said)):
         return ModelNotFoundError(
             because, fix=f"Check the model's name and models.providers.{provider}, or choose another model."
         )
@@ -190,6 +190,11 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, secret
     if status == 404:
         return InvalidRequestError(because, fix=f"Check the model's name and models.providers.{provider}.base_url.")
     return InvalidRequestError(because, fix="Check the model's settings.")
+
+
+def _is_about(model: str, said: str) -> bool:
+    """Whether a server without codes says of `model` that it is not there, and not of the address."""
+    return bool(model) and model in said and "model" in said.lower()
 
 
 def _is_quota(error: openai.APIStatusError, said: str) -> bool:

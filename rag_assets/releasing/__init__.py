@@ -5,7 +5,7 @@ verdicts in the ledger; `make_release` reads them and refuses without them.
 """
 
 from rag_assets.releasing.answering import answering_documents
-from rag_assets.releasing.content import ReleaseContent
+from rag_assets.releasing.content import ReleaseContent, models_of
 from rag_assets.releasing.coverage import INDEXED, is_in_step, subject_of_index
 from rag_assets.releasing.gates import (
     COMPLETENESS,
@@ -56,6 +56,7 @@ __all__ = [
     "judge_index",
     "judge_snapshot",
     "make_release",
+    "models_of",
     "newest_verdicts",
     "promote",
     "prune",

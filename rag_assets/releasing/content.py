@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings, RetrievalSettings
+from rag_assets.config import AnsweringSettings, ChatSettings, EmbeddingSettings, ModelSettings, RetrievalSettings
+from rag_assets.errors import ConfigurationError
 from rag_assets.ledger import Ledger, Release, Snapshot, release_content_hash
 from rag_assets.ledger.releases import DERIVED_ID_LENGTH
 from rag_assets.prompts import Prompts
@@ -99,3 +100,19 @@ class ReleaseContent:
             answering=self.values["answering"],
             details=self.values["details"],
         )
+
+
+def models_of(content: ReleaseContent, models: ModelSettings) -> ModelSettings:
+    """The models that `content` names, at the providers of `models`, which are those of now.
+
+    Raises `ConfigurationError` where one of them is not declared any more.
+    """
+    for role in (content.embedding, content.chat):
+        if role.provider not in models.all_providers():
+            raise ConfigurationError(
+                f"Release {content.release_id} uses {role.model!r} of the provider {role.provider!r}, which the "
+                "configuration does not declare any more.",
+                fix=f"Declare models.providers.{role.provider} again, or run: rag-assets ingest --all",
+            )
+    embedding = content.embedding.model_copy(update={"device": models.embedding.device})
+    return models.model_copy(update={"chat": content.chat, "embedding": embedding})

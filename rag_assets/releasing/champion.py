@@ -1,0 +1,113 @@
+"""The champion: the tuned model that the serving release answers with, and what stands in for one that is gone.
+
+There is no other record of which model is the champion, so that a rollback of the release is a rollback of the model.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from rag_assets.config import ChatSettings, ModelSettings
+from rag_assets.errors import LedgerUnwritableError
+from rag_assets.ledger import Ledger, TunedModel
+
+if TYPE_CHECKING:
+    from rag_assets.models.chat import Chat
+    from rag_assets.models.pacing import SharedLimits
+    from rag_assets.models.usage import UsageSink
+
+LOGGER = logging.getLogger("rag_assets.releasing")
+_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
+
+
+def fits(model: TunedModel, models: ModelSettings) -> bool:
+    """Whether `model` can answer in the place of `models.chat`: it is of the same provider and was tuned from it.
+
+    A base with the date of its version and one without are the same.
+    """
+    same = _family(model.base_model) == _family(models.chat.model)
+    return model.provider == models.chat.provider and same
+
+
+def _family(model: str) -> str:
+    """The base of a model that was tuned, however often, without the date of its version."""
+    return _DATE.sub("", model.split(":")[1] if model.startswith("ft:") else model)
+
+
+def recorded_champion(ledger: Ledger, models: ModelSettings) -> TunedModel | None:
+    """The tuned model that answers in the place of `models.chat`, by the ledger alone; None: the base model answers."""
+    serving = ledger.serving()
+    model = ledger.tuned_model(serving.chat_model) if serving is not None else None
+    if serving is None or model is None or not fits(model, models) or model.missing_since is not None:
+        return None
+    return model if serving.details.get("chat", {}).get("provider") == model.provider else None
+
+
+def present_champion(ledger: Ledger, models: ModelSettings) -> TunedModel | None:
+    """`recorded_champion`, if the provider has it now; the ledger keeps whether it does.
+
+    A provider that cannot be asked leaves things as they are.
+    """
+    serving = ledger.serving()
+    if serving is not None:
+        check_presence(ledger, models, serving.chat_model)
+    return recorded_champion(ledger, models)
+
+
+def check_presence(ledger: Ledger, models: ModelSettings, model_id: str) -> bool | None:
+    """Asks the provider of a registered model whether it has it, and keeps the answer; None where that is not known."""
+    from rag_assets.models.presence import provider_has
+
+    model = ledger.tuned_model(model_id)
+    if model is None:
+        return None
+    has = provider_has(models, model.provider, model.model_id, limits=ledger)
+    with suppress(LedgerUnwritableError):
+        if has is True:
+            ledger.mark_model_found(model_id)
+        elif has is False and ledger.mark_model_missing(model_id):
+            LOGGER.warning("The provider %r does not have %s any more.", model.provider, model_id)
+    return has
+
+
+def chat_of(model: TunedModel | None, models: ModelSettings) -> ChatSettings:
+    """The configured chat model with the tuned one in its place, if there is one."""
+    return models.chat if model is None else models.chat.model_copy(update={"model": model.model_id})
+
+
+@contextmanager
+def answering_chat(
+    models: ModelSettings, ledger: Ledger, usage: UsageSink | None, *, limits: SharedLimits | None
+) -> Iterator[Chat]:
+    """The chat model of `models`; where it is a tuned one that the provider does not have, its base model answers."""
+    from rag_assets.models.chat import ChatModel
+    from rag_assets.models.stand_in import ChatWithStandIn
+
+    def made(settings: ModelSettings) -> ChatModel:
+        return ChatModel(settings, usage, limits=limits)
+
+    tuned = ledger.tuned_model(models.chat.model)
+    if tuned is None:
+        with made(models) as chat:
+            yield chat
+        return
+    base = models.model_copy(update={"chat": models.chat.model_copy(update={"model": tuned.base_model})})
+    if tuned.missing_since is not None:
+        with made(base) as chat:
+            yield chat
+        return
+
+    def gone() -> None:
+        LOGGER.warning("%s is gone at %r: %s answers.", tuned.model_id, tuned.provider, tuned.base_model)
+        with suppress(LedgerUnwritableError):
+            ledger.mark_model_missing(tuned.model_id)
+
+    standing_in = ChatWithStandIn(made(models), lambda: made(base), gone)
+    try:
+        yield standing_in
+    finally:
+        standing_in.close()
