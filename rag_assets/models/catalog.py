@@ -169,10 +169,10 @@ def price_of(
     if kind == "embedded":
         return FREE
     if not model.startswith(_TUNED):
-        return PRICES.get(model) or PRICES.get(_undated(model))
+        return PRICES.get(model) or PRICES.get(undated(model))
     base = base_model(model)
-    tuned = (f"{_TUNED}{base}", f"{_TUNED}{_undated(base)}")
-    places = [(overrides, tuned), (PRICES, tuned), (overrides, (base, _undated(base)))]
+    tuned = (f"{_TUNED}{base}", f"{_TUNED}{undated(base)}")
+    places = [(overrides, tuned), (PRICES, tuned), (overrides, (base, undated(base)))]
     return next((table[name] for table, names in places for name in names if name in table), None)
 
 
@@ -185,7 +185,7 @@ def training_price_usd(
     None is a price that is not known, or a model that cannot be tuned. A tuned model is tuned further for the price of
     its base.
     """
-    names = dict.fromkeys((model, base_model(model), _undated(base_model(model))))
+    names = dict.fromkeys((model, base_model(model), undated(base_model(model))))
     for name in names:
         if name in overrides and overrides[name].training_usd is not None:
             return overrides[name].training_usd
@@ -196,7 +196,7 @@ def training_price_usd(
 
 def max_training_tokens(model: str) -> int | None:
     """The most tokens of one example that tuning `model` reads; None where it is not known here."""
-    return MAX_TRAINING_TOKENS.get(_undated(base_model(model)))
+    return MAX_TRAINING_TOKENS.get(undated(base_model(model)))
 
 
 def cost_usd(
@@ -219,5 +219,6 @@ def base_model(model: str) -> str:
     return model.split(":")[1] if model.startswith(_TUNED) else model
 
 
-def _undated(model: str) -> str:
+def undated(model: str) -> str:
+    """The model without the date of its version."""
     return _SNAPSHOT_DATE.sub("", model)

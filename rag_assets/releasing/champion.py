@@ -6,7 +6,6 @@ There is no other record of which model is the champion, so that a rollback of t
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from rag_assets.config import ChatSettings, ModelSettings
 from rag_assets.errors import LedgerUnwritableError
 from rag_assets.ledger import Ledger, TunedModel
+from rag_assets.models.catalog import base_model, undated
 
 if TYPE_CHECKING:
     from rag_assets.models.chat import Chat
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rag_assets.models.usage import UsageSink
 
 LOGGER = logging.getLogger("rag_assets.releasing")
-_DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
 
 
 def fits(model: TunedModel, models: ModelSettings) -> bool:
@@ -35,7 +34,7 @@ def fits(model: TunedModel, models: ModelSettings) -> bool:
 
 def _family(model: str) -> str:
     """The base of a model that was tuned, however often, without the date of its version."""
-    return _DATE.sub("", model.split(":")[1] if model.startswith("ft:") else model)
+    return undated(base_model(model))
 
 
 def recorded_champion(ledger: Ledger, models: ModelSettings) -> TunedModel | None:
