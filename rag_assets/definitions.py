@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS
+from rag_assets.assets import INGESTION_ASSETS, RELEASE_ASSETS, TUNING_ASSETS
 from rag_assets.assets.external import source_updates
 from rag_assets.assets.maintenance import maintenance
 from rag_assets.assets.previews import with_source_code
@@ -12,7 +12,7 @@ from rag_assets.resources.openai import ProviderResource
 from rag_assets.resources.project import ProjectResource
 
 defs = dg.Definitions(
-    assets=[source_updates, *with_source_code([*INGESTION_ASSETS, *RELEASE_ASSETS, maintenance])],
+    assets=[source_updates, *with_source_code([*INGESTION_ASSETS, *RELEASE_ASSETS, *TUNING_ASSETS, maintenance])],
     asset_checks=CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,

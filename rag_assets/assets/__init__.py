@@ -1,21 +1,33 @@
 """The assets: thin bodies that read the partition key, call the core, and say what was done."""
 
 from rag_assets.assets.evaluation import eval_report, golden_questions
+from rag_assets.assets.examples import training_examples
 from rag_assets.assets.ingestion import chunks, embeddings, raw_documents, vector_index
-from rag_assets.assets.partitions import SOURCES, PartitionChanges, sync_partitions
+from rag_assets.assets.partitions import (
+    EXAMPLE_SETS,
+    SOURCES,
+    PartitionChanges,
+    SetChanges,
+    sync_example_sets,
+    sync_partitions,
+)
 from rag_assets.assets.release import release
 from rag_assets.assets.snapshot import index_snapshot
 
 INGESTION_ASSETS = [raw_documents, chunks, embeddings, vector_index]
 EVALUATION_ASSETS = [golden_questions, eval_report]
 RELEASE_ASSETS = [index_snapshot, *EVALUATION_ASSETS, release]
+TUNING_ASSETS = [training_examples]
 
 __all__ = [
     "EVALUATION_ASSETS",
+    "EXAMPLE_SETS",
     "INGESTION_ASSETS",
     "RELEASE_ASSETS",
     "SOURCES",
+    "TUNING_ASSETS",
     "PartitionChanges",
+    "SetChanges",
     "chunks",
     "embeddings",
     "eval_report",
@@ -23,6 +35,8 @@ __all__ = [
     "index_snapshot",
     "raw_documents",
     "release",
+    "sync_example_sets",
     "sync_partitions",
+    "training_examples",
     "vector_index",
 ]

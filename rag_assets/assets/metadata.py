@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rag_assets.evaluation.model import GoldenQuestion
     from rag_assets.evaluation.question_table import QuestionsResult
     from rag_assets.evaluation.review import Review
+    from rag_assets.tuning.examples import Example, ExamplesResult
 
 PREVIEW_ROWS = 5
 PREVIEW_CHARACTERS = 200
@@ -206,6 +207,22 @@ def of_eval_report(result: Review) -> Metadata:
         "questions_orphaned": len(evaluation.orphaned),
         "questions_failed": sum(item.error is not None for item in evaluation.items),
         **figures,
+    }
+
+
+def of_training_examples(result: ExamplesResult, table: Table, examples: Sequence[Example]) -> Metadata:
+    """Metadata of `training_examples`."""
+    return {
+        **_table(table, result.examples, result.table_version, result.commits),
+        "why": result.why,
+        "data_version": result.data_version,
+        "examples_added": result.inserted,
+        "examples_changed": result.changed,
+        "examples_moved": result.moved,
+        "examples_removed": result.deleted,
+        "examples_unanswerable": sum(not example.answerable for example in examples),
+        "examples_closed_book": sum(example.closed_book for example in examples),
+        "preview": _preview(table, ["origin", "prompt", "answer", "accepted"]),
     }
 
 

@@ -1,4 +1,4 @@
-"""One dynamic partition per source, in step with the configuration."""
+"""One dynamic partition per source, and one per set of examples, in step with the configuration."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rag_assets.ingestion.vanished import (
 from rag_assets.project import Project
 
 SOURCES = dg.DynamicPartitionsDefinition(name="sources")
+EXAMPLE_SETS = dg.DynamicPartitionsDefinition(name="example_sets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,38 @@ def sync_partitions(
     return PartitionChanges(
         tuple(added), tuple(sorted(removed)), _warning(held, configured) or None, held=tuple(sorted(held))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SetChanges:
+    """Which sets of examples were added to and removed from the instance's partitions."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def sync_example_sets(
+    instance: dg.DagsterInstance, project: Project, *, removable: Collection[str] | None = None
+) -> SetChanges:
+    """Makes the partitions the configured sets of examples. With `removable`, no other set is forgotten.
+
+    The rows of a set that left the configuration are dropped; its files are not touched, so a set that comes back is
+    read again.
+    """
+    configured = set(project.settings.examples)
+    present = set(instance.get_dynamic_partitions(str(EXAMPLE_SETS.name)))
+    if removable is None:  # also what only another DAGSTER_HOME knew
+        removed = (present | set(project.store.example_sets())) - configured
+    else:  # the store is not asked: this is done every few seconds
+        removed = (present - configured) & set(removable)
+    for name in sorted(removed):
+        project.store.drop(project.store.training_examples(name).name)
+        if name in present:
+            instance.delete_dynamic_partition(str(EXAMPLE_SETS.name), name)
+    added = sorted(configured - present)
+    if added:
+        instance.add_dynamic_partitions(str(EXAMPLE_SETS.name), added)
+    return SetChanges(tuple(added), tuple(sorted(removed)))
 
 
 def _held(project: Project, present: set[str], configured: set[str]) -> dict[str, str]:

@@ -102,9 +102,10 @@ def _prepare(*, read_only: bool) -> Settings:
 
     with Project.open() as project, open_instance(project.settings) as instance:
         if not read_only:
-            from rag_assets.assets import sync_partitions
+            from rag_assets.assets import sync_example_sets, sync_partitions
 
             sync_partitions(instance, project)
+            sync_example_sets(instance, project)
         return project.settings
 
 

@@ -74,6 +74,15 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
                 yield project
 
     @contextmanager
+    def open_example_set(self, context: dg.AssetExecutionContext) -> Iterator[Project]:
+        """`open` for a step of the set of examples that is the partition, which from here on no other run works on."""
+        name = context.partition_key
+        with self.open() as project:
+            project.settings.example_set(name)
+            with self._holding(project, context, f"examples-{name}", f"the set of examples {name}"):
+                yield project
+
+    @contextmanager
     def open_release(self, context: dg.AssetExecutionContext) -> Iterator[Project]:
         """`open` for a step between the index and what serves: from here on no other run takes one until this one ends.
 

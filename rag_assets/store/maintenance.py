@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 KEEP_VERSIONS = timedelta(days=7)
 """A reader without a lock, such as a step that reads the newest version or a search on another machine, has this long
 before its version goes."""
-OWN_TABLES = ("raw_documents__", "chunks__", "embeddings__", "vector_index__", "golden_questions")
+OWN_TABLES = (
+    "raw_documents__",
+    "chunks__",
+    "embeddings__",
+    "vector_index__",
+    "golden_questions",
+    "training_examples__",
+)
 """How the names of this project's tables begin; a store that others use too may hold more."""
 
 

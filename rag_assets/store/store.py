@@ -76,10 +76,14 @@ class Store:
         return Table(self._place("golden_questions", schema), schema, key="question_id", state=("row_hash",))
 
     def training_examples(self, example_set: str) -> Table:
-        """The examples of one set."""
+        """The examples of one set. One that only stands elsewhere now changes `origin` alone."""
         schema = schemas.TRAINING_EXAMPLES
         place = self._place(f"{TRAINING_EXAMPLES_PREFIX}{example_set}", schema)
-        return Table(place, schema, key="example_id", state=("row_hash",))
+        return Table(place, schema, key="example_id", state=("row_hash", "origin"))
+
+    def example_sets(self) -> list[str]:
+        """The sets that examples are stored of, configured or not, sorted."""
+        return self._named(TRAINING_EXAMPLES_PREFIX)
 
     def stored(self, name: str) -> Table | None:
         """The table `name` in the shape it is stored in: for upkeep, not for writing. None when it does not exist."""
@@ -113,11 +117,10 @@ class Store:
 
     def sources(self) -> list[str]:
         """The sources that documents are stored of, configured or not, sorted."""
-        return sorted(
-            name.removeprefix(RAW_DOCUMENTS_PREFIX)
-            for name in self.table_names()
-            if name.startswith(RAW_DOCUMENTS_PREFIX)
-        )
+        return self._named(RAW_DOCUMENTS_PREFIX)
+
+    def _named(self, prefix: str) -> list[str]:
+        return sorted(name.removeprefix(prefix) for name in self.table_names() if name.startswith(prefix))
 
     def table_names(self) -> list[str]:
         """The tables there are, sorted. Raises `StoreError` when they cannot be listed."""

@@ -59,6 +59,7 @@ def test_every_asset_explains_itself() -> None:
         "golden_questions",
         "eval_report",
         "release",
+        "training_examples",
         "maintenance",
     }
     for key in keys:

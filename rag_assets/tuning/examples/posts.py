@@ -1,0 +1,45 @@
+"""Posts from text files: the first line is the title, plain or as a Markdown heading, and the rest is the body."""
+
+from __future__ import annotations
+
+from rag_assets.config import ExampleSetSettings
+from rag_assets.evaluation.labelled_rows import Problem, check_writable
+from rag_assets.tuning.examples.model import Example
+
+POST_PROMPT = "Write a post about {topic}."
+
+
+def post_prompt(topic: str) -> str:
+    """What a model is asked when it is to write about `topic`, in training and in service."""
+    return POST_PROMPT.format(topic=topic.strip().rstrip("."))
+
+
+def post_examples(
+    text: str, place: str, *, set_name: str, settings: ExampleSetSettings
+) -> tuple[list[Example], list[Problem]]:
+    """The one example of a file, or what is wrong with it. `place` is the file's name for people."""
+    before, _, _ = text.partition(text.strip()[:1] or "\n")
+    line = before.count("\n") + 1
+    first, _, body = text.strip().partition("\n")
+    title = first.lstrip("#").strip()
+    problems = []
+    try:
+        check_writable(text)
+    except ValueError as error:
+        problems.append(Problem(f"{place}:{line}", str(error)))
+    if not title:
+        problems.append(Problem(f"{place}:{line}", "its first line must be the title"))
+    elif not body.strip():
+        problems.append(Problem(f"{place}:{line}", "it has a title and no body"))
+    if problems:
+        return [], problems
+    example = Example(
+        example_set=set_name,
+        kind="posts",
+        origin=f"{place}:{line}",
+        prompt=post_prompt(title),
+        answer=body.strip(),
+        closed_book=settings.closed_book,
+        style=settings.style,
+    )
+    return [example], []
