@@ -56,7 +56,7 @@ def _collected(project: Project, name: str) -> str | None:
 
 def _content(project: Project, settings: ExampleSetSettings) -> Any:
     if settings.kind == "golden":
-        return project.store.golden_questions().version
+        return _files(project.settings.root, project.settings.evaluation.questions)
     if settings.kind == "ratings":
         newest = project.ledger.ratings(limit=1)
         return newest[0].created_at.isoformat() if newest else None

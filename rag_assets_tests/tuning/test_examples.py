@@ -93,9 +93,9 @@ def test_posts_have_a_title_and_a_body(small_project: SmallProject) -> None:
     small_project.write("p/a.md", "\n# Tea in the morning\n\nBoil it.\n\nDrink it.\n")
     small_project.write("p/b.txt", "Wine.\nLater.")
     first, second = read(small_project, "posts")
-    assert (first.prompt, first.answer) == ("Write a post about Tea in the morning.", "Boil it.\n\nDrink it.")
+    assert (first.prompt, first.answer) == ("Tea in the morning", "Boil it.\n\nDrink it.")
     assert (first.style, first.closed_book, first.origin) == ("dry", True, "p/a.md:2")
-    assert second.prompt == "Write a post about Wine."
+    assert second.prompt == "Wine."
     small_project.write("p/c.md", "# Only a title\n")
     small_project.write("p/d.md", "#\n\nOnly a body.\n")
     small_project.write("p/e.md", b"\xff\xfe")
@@ -206,7 +206,7 @@ def test_what_people_hold_good_is_taught_and_what_anybody_holds_bad_is_not(told:
 def test_the_table_takes_differences_and_a_moved_line_is_the_same_example(small_project: SmallProject) -> None:
     small_project.configure("examples: {faq: {files: [a.jsonl]}}")
     place = {"uri": "u", "source": "s", "heading": "H", "page": 2}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"question": "One?", "accepted": ["1"], "quotes": ["It is 1."], "expected": [place]},
         {"question": "Two?", "answer": "2"},
         {"question": "Three?", "answerable": False},

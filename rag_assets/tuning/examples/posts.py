@@ -1,17 +1,13 @@
-"""Posts from text files: the first line is the title, plain or as a Markdown heading, and the rest is the body."""
+"""Posts from text files: the first line is the title, plain or as a Markdown heading, and the rest is the body.
+
+The title is the topic that a model is asked to write about, in training as by `rag-assets write`.
+"""
 
 from __future__ import annotations
 
 from rag_assets.config import ExampleSetSettings
 from rag_assets.evaluation.labelled_rows import Problem, check_writable
 from rag_assets.tuning.examples.model import Example
-
-POST_PROMPT = "Write a post about {topic}."
-
-
-def post_prompt(topic: str) -> str:
-    """What a model is asked when it is to write about `topic`, in training and in service."""
-    return POST_PROMPT.format(topic=topic.strip().rstrip("."))
 
 
 def post_examples(
@@ -37,7 +33,7 @@ def post_examples(
         example_set=set_name,
         kind="posts",
         origin=f"{place}:{line}",
-        prompt=post_prompt(title),
+        prompt=title,
         answer=body.strip(),
         closed_book=settings.closed_book,
         style=settings.style,
