@@ -14,9 +14,9 @@ from rag_assets.config.section import Section, checked_variable_name
 EMBEDDED_EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 EMBEDDED_CHAT_MODEL = "extractive-reader"
 TUNED_EMBEDDED_CHAT_MODEL = re.compile(
-    rf"ft:{EMBEDDED_CHAT_MODEL}:rag-assets:([A-Za-z0-9_-]{{0,64}}):([A-Za-z0-9]{{8}})"
+    rf"ft:{EMBEDDED_CHAT_MODEL}:rag-assets:([A-Za-z0-9_-]{{0,64}}):([A-Za-z0-9]{{8}})(?::ckpt-step-\d{{1,9}})?"
 )
-"""The id of a model that the embedded provider tuned: its suffix, which may be empty, and its own letters."""
+"""The id of a model that the embedded provider tuned, or of a checkpoint on the way to it. The suffix may be empty."""
 
 
 class ProviderSettings(Section):

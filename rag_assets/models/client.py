@@ -168,6 +168,8 @@ def _from_status(error: openai.APIStatusError, where: str, provider: str, model:
         return ModelNotFoundError(
             because, fix=f"Check the model's name and models.providers.{provider}, or choose another model."
         )
+    if secret == EMBEDDED_KEY and error.code == "state_unavailable":  # its disk is full, or its files are held
+        return ProviderUnavailableError(because, fix="Run again later.")
     if secret == EMBEDDED_KEY:
         return InvalidRequestError(because)
     if status in (401, 403):  # the server's words are left out: some servers repeat the key

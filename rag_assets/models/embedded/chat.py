@@ -18,7 +18,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from rag_assets.errors import InvalidRequestError
@@ -34,6 +34,9 @@ from rag_assets.models.embedded.wire import (
     refuse_unknown,
     required_text,
 )
+
+if TYPE_CHECKING:
+    from rag_assets.models.embedded.reader import ScoringModel
 
 MODEL = "extractive-reader"
 REFUSAL = "The documents do not answer this question."
@@ -76,10 +79,13 @@ class _Answer:
         }
 
 
-def chat_completions(request: JsonObject) -> Reply:
-    """An answer from the passages in the prompt, whole or streamed; raises `WireError`."""
-    _check(request)
-    answer = _read(message_texts(request), _token_limit(request))
+def chat_completions(request: JsonObject, tuned: ScoringModel | None = None) -> Reply:
+    """An answer from the passages in the prompt, whole or streamed; raises `WireError`.
+
+    `tuned`: the weights of the model that the request names, where that is a tuned one.
+    """
+    _check(request, tuned=tuned is not None)
+    answer = _read(message_texts(request), _token_limit(request), tuned)
     frame: JsonObject = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": request["model"]}
     if request.get("stream"):
         options = request.get("stream_options") or {}
@@ -115,10 +121,10 @@ def _message_text(message: Any, where: str) -> tuple[str, str]:
     return role, "".join(texts)
 
 
-def _check(request: JsonObject) -> None:
+def _check(request: JsonObject, *, tuned: bool) -> None:
     """Refuses what the reader cannot do, rather than answering as if it had not been asked for."""
     model = required_text(request, "model")
-    if model != MODEL:
+    if model != MODEL and not tuned:
         raise WireError(f"`{model}` is not a chat model; `{MODEL}` is.", param="model")
     for key, ability in _CANNOT.items():
         if request.get(key):
@@ -144,7 +150,7 @@ def _token_limit(request: JsonObject) -> int | None:
     return None
 
 
-def _read(messages: list[tuple[str, str]], token_limit: int | None) -> _Answer:
+def _read(messages: list[tuple[str, str]], token_limit: int | None, tuned: ScoringModel | None) -> _Answer:
     """Quotes are whole or left out; where `token_limit` leaves one out, the answer ends for the reason `length`."""
     from rag_assets.models.embedded.reader import Passage, read
 
@@ -154,7 +160,7 @@ def _read(messages: list[tuple[str, str]], token_limit: int | None) -> _Answer:
     except InvalidRequestError as error:
         raise WireError(str(error), param="messages", code="no_passages") from error
     passages = [Passage(passage.n, passage.title, passage.text, passage.score) for passage in prompt.passages]
-    reading = read(prompt.question, passages, encoder=get_encoder())
+    reading = read(prompt.question, passages, encoder=get_encoder(), model=tuned)
     quotes = list(reading.quotes) if reading.answerable else []
     lines = [f"{_without_marks(_flowing(quote.text))} [{quote.n}]" for quote in quotes] or [REFUSAL]
     kept, tokens = _within(lines, token_limit)

@@ -23,7 +23,8 @@ class EmbeddedTransport(httpx2.BaseTransport):
         self._provider = provider or EmbeddedProvider()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        reply = self._provider.handle(request.method, request.url.path, request.headers, request.read())
+        url, body = request.url, request.read()
+        reply = self._provider.handle(request.method, url.path, request.headers, body, url.query.decode("ascii"))
         if isinstance(reply.body, bytes):
             return httpx2.Response(reply.status, headers=reply.headers, content=reply.body, request=request)
         return httpx2.Response(reply.status, headers=reply.headers, stream=_Stream(reply.body), request=request)

@@ -68,16 +68,19 @@ def tune(
     learning_rate_multiplier: float | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
+    on_start: Callable[[int], None] = lambda _: None,
     on_step: Callable[[Step], None] = lambda _: None,
+    on_epoch: Callable[[Step, TunedReader], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Tuned:
     """Tunes `base` on `train`, choosing the step by `validation`; without that, the last step is kept.
 
     `checkpoint` is a file that is written every so many steps: where it is there, the work goes on from it, with the
-    same result to the bit, and `on_step` hears of the steps after it only. `stopped` is asked before each step. Raises
+    same result to the bit, and `on_step` hears of the steps after it only. `on_start` hears how many steps there are at
+    most, `on_epoch` of the reader as it is after each epoch. `stopped` is asked before each step. Raises
     `InvalidRequestError` for hyper-parameters out of range, and where no example of `train` has a sentence to choose.
     """
-    chosen = _hyperparameters(epochs, batch_size, learning_rate_multiplier, seed)
+    chosen = hyperparameters(epochs, batch_size, learning_rate_multiplier, seed)
     scoring = base.scoring if isinstance(base, TunedReader) else base
     lessons = [lesson for lesson in study(train, encoder=encoder) if lesson.teaches]
     if not lessons:
@@ -87,7 +90,8 @@ def tune(
         )
     held = [lesson for lesson in study(validation, encoder=encoder) if lesson.teaches]
     work = _Work(scoring, lessons, held, chosen, _fingerprint(train, validation, scoring, chosen))
-    state, ended = work.run(checkpoint, on_step, stopped)
+    on_start(work.per_epoch * chosen.epochs)
+    state, ended = work.run(checkpoint, on_step, on_epoch, stopped)
     return Tuned(
         reader=TunedReader(work.model(state.best)),
         steps=tuple(state.history),
@@ -118,20 +122,30 @@ class _Work:
         self.fingerprint = fingerprint
         self.origin = np.array([base.sentence[name] for name in FEATURES])
 
+    @property
+    def per_epoch(self) -> int:
+        """How many steps it takes to see every lesson once."""
+        return -(-len(self.train) // self.chosen.batch_size)
+
     def run(
-        self, checkpoint: Path | None, on_step: Callable[[Step], None], stopped: Callable[[], bool]
+        self,
+        checkpoint: Path | None,
+        on_step: Callable[[Step], None],
+        on_epoch: Callable[[Step, TunedReader], None] | None,
+        stopped: Callable[[], bool],
     ) -> tuple[State, str]:
         """Descends from the checkpoint, or the beginning, to the end: "done", "early" or "stopped"."""
         state = (State.load(checkpoint, self.fingerprint) if checkpoint else None) or State.start(self.origin)
-        per_epoch = -(-len(self.train) // self.chosen.batch_size)
-        while state.step < per_epoch * self.chosen.epochs:
+        while state.step < self.per_epoch * self.chosen.epochs:
             if stopped():
                 return state, "stopped"
-            epoch, position = divmod(state.step, per_epoch)
-            if position == 0 and self._stale(state, per_epoch):
+            epoch, position = divmod(state.step, self.per_epoch)
+            if position == 0 and self._stale(state, self.per_epoch):
                 return state, "early"
             self._step(state, self._batch(epoch, position))
             on_step(state.history[-1])
+            if on_epoch and state.step % self.per_epoch == 0:
+                on_epoch(state.history[-1], TunedReader(self.model(state.weights)))
             if checkpoint and state.step % _CHECKPOINT_STEPS == 0:
                 state.save(checkpoint, self.fingerprint)
         return state, "done"
@@ -188,7 +202,8 @@ def _standardised(base: ScoringModel, lessons: Sequence[Lesson]) -> Table:
     return table_of([(each.features - means) / deviations for each in lessons], [each.right for each in lessons])
 
 
-def _hyperparameters(epochs: int | None, batch_size: int | None, rate: float | None, seed: int) -> Hyperparameters:
+def hyperparameters(epochs: int | None, batch_size: int | None, rate: float | None, seed: int) -> Hyperparameters:
+    """What is used where some are left to the trainer. Raises `InvalidRequestError` for one that is out of range."""
     chosen = Hyperparameters(
         epochs if epochs is not None else _EPOCHS,
         batch_size if batch_size is not None else _BATCH_SIZE,
