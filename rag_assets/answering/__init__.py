@@ -8,6 +8,7 @@ from rag_assets.answering.answer import Answer, Citation
 from rag_assets.answering.guard import check_question
 from rag_assets.answering.observers import Observer, Step, StepUsage, observed
 from rag_assets.answering.pipeline import AnswerPipeline
+from rag_assets.answering.prompting import rendered_passages
 from rag_assets.answering.retrieve import Retriever, check_built_in, make_reranker
 from rag_assets.answering.verify import cited_passages
 
@@ -24,4 +25,5 @@ __all__ = [
     "cited_passages",
     "make_reranker",
     "observed",
+    "rendered_passages",
 ]

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from rag_assets.answering.answer import Answer, Citation
 from rag_assets.answering.guard import check_question
 from rag_assets.answering.observers import Observer, observed
+from rag_assets.answering.prompting import rendered_passages
 from rag_assets.answering.retrieve import Retriever
 from rag_assets.answering.verify import cited_passages
 from rag_assets.config import AnsweringSettings
 from rag_assets.models.chat import Chat, ChatResult
-from rag_assets.models.embedded.prompt_format import PromptPassage, render_passages, render_question
+from rag_assets.models.embedded.prompt_format import render_question
 from rag_assets.prompts import Prompts
 from rag_assets.store import Hit
 
@@ -68,12 +69,7 @@ class AnswerPipeline:
         """None when nothing was found: no model is asked about nothing."""
         if not passages:
             return None
-        rendered = render_passages(
-            [
-                PromptPassage(n=n, title=_heading(hit), text=hit.text, score=hit.score if self.show_scores else None)
-                for n, hit in enumerate(passages, start=1)
-            ]
-        )
+        rendered = rendered_passages(passages, show_scores=self.show_scores)
         messages = self.prompts.messages(passages=rendered, question=render_question(question))
         with observed(self.observers, "generate", answer_id) as step:
             result = self.chat.complete(messages)
@@ -87,8 +83,3 @@ class AnswerPipeline:
             return self.prompts.refusal, ()
         text, citations = cited_passages(result.text, passages)
         return (text, citations) if citations else (self.prompts.refusal, ())
-
-
-def _heading(hit: Hit) -> str:
-    path = [part for part in hit.heading_path if part != hit.title]
-    return " > ".join([hit.title, *path])

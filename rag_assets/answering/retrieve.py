@@ -40,7 +40,10 @@ class Retriever:
 
         Neighbours are passages of their own, beside the one that brought them: see `with_neighbours`.
         """
-        hits = self.retrieve(question, k=k, sources=sources, distinct=True)
+        return self.widened(self.retrieve(question, k=k, sources=sources, distinct=True))
+
+    def widened(self, hits: Sequence[Hit]) -> list[Hit]:
+        """`hits` with the neighbours of each that `settings` ask for."""
         # They are of the same documents, so whoever may see a passage may see its neighbours.
         return with_neighbours(
             self.table, hits, distance=self.settings.neighbours, most_tokens=self.settings.neighbour_tokens

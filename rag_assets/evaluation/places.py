@@ -29,14 +29,20 @@ class Placement:
 
 def place_questions(handle: Any, questions: Sequence[GoldenQuestion], sources: Sequence[str] | None) -> Placement:
     """Looks for what `questions` expect in the table version that `handle` has open, in `sources` or all of them."""
-    documents = _documents(handle, _uris(place for question in questions for place in question.expected), sources)
+    places = (place for question in questions for place in question.expected)
+    documents = _documents(handle, possible_uris(places), sources)
     found: dict[str, tuple[str, ...]] = {}
     orphaned: dict[str, str] = {}
     for question in questions:
         at: set[str] = set()
         missing = []
         for place in question.expected:
-            named = [one for uri in _uris([place]) for one in documents[uri] if names_document(place, one.source, uri)]
+            named = [
+                one
+                for uri in possible_uris([place])
+                for one in documents[uri]
+                if names_document(place, one.source, uri)
+            ]
             if any(holds_part(place, **part) for one in named for part in one.parts):
                 at.update(one.source for one in named)
             else:
@@ -71,7 +77,7 @@ def _documents(handle: Any, uris: set[str], sources: Sequence[str] | None) -> di
     return documents
 
 
-def _uris(places: Iterable[Expected]) -> set[str]:
+def possible_uris(places: Iterable[Expected]) -> set[str]:
     """What the documents of `places` may be called: `a/b` may be `a/b` of any source, or `b` of the source `a`."""
     whole = {place.uri for place in places}
     return whole | {uri.partition("/")[2] for uri in whole if "/" in uri and not uri.startswith("/")} - {""}

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag_assets.answering import Citation, check_question, cited_passages
+from rag_assets.answering import Citation, check_question, cited_passages, rendered_passages
 from rag_assets.errors import ConfigurationError, QueryError
-from rag_assets.models.embedded.prompt_format import PromptPassage, render_passages, render_question
+from rag_assets.models.embedded.prompt_format import render_question
 from rag_assets.prompts.writing import load_write_prompts
 from rag_assets.tuning.styles import StyleText, texts_of_style
 
@@ -137,12 +137,7 @@ def _messages(
     words: int,
 ) -> list[dict[str, str]]:
     """What the model is asked: the embedded reader like any question, for it does not read what else is said."""
-    rendered = render_passages(
-        [
-            PromptPassage(n=n, title=hit.title, text=hit.text, score=hit.score if pipeline.show_scores else None)
-            for n, hit in enumerate(passages, start=1)
-        ]
-    )
+    rendered = rendered_passages(passages, show_scores=pipeline.show_scores)
     asked = render_question(topic)
     if pipeline.show_scores:
         return pipeline.prompts.messages(passages=rendered, question=asked)

@@ -162,7 +162,7 @@ def _read(messages: list[tuple[str, str]], token_limit: int | None, tuned: Scori
     passages = [Passage(passage.n, passage.title, passage.text, passage.score) for passage in prompt.passages]
     reading = read(prompt.question, passages, encoder=get_encoder(), model=tuned)
     quotes = list(reading.quotes) if reading.answerable else []
-    lines = [f"{_without_marks(_flowing(quote.text))} [{quote.n}]" for quote in quotes] or [REFUSAL]
+    lines = [quote_line(quote.text, quote.n) for quote in quotes] or [REFUSAL]
     kept, tokens = _within(lines, token_limit)
     count = get_tokenizer().count
     return _Answer(
@@ -176,6 +176,11 @@ def _read(messages: list[tuple[str, str]], token_limit: int | None, tuned: Scori
         prompt_tokens=sum(count(text) for _, text in messages),
         completion_tokens=tokens,
     )
+
+
+def quote_line(quote: str, n: int) -> str:
+    """`quote` of passage `n` as it stands in an answer, on a line of its own with its mark."""
+    return f"{_without_marks(_flowing(quote))} [{n}]"
 
 
 def _flowing(quote: str) -> str:
