@@ -12,10 +12,28 @@ from rag_assets.tuning.training_file import FOLDER, SPLITS, TrainingFile
 
 Lines = Sequence[Mapping[str, Any] | str | bytes]
 
-SUBJECTS = (
-    "tea", "coffee", "cocoa", "milk", "wine", "beer", "cider", "juice", "water", "lemonade",
-    "broth", "soup", "syrup", "vinegar", "honey", "butter",
-)  # fmt: skip
+QUESTIONS = (
+    "At how many degrees is green tea brewed?",
+    "Who keeps the keys of the wine cellar?",
+    "Which barrel holds the oldest cider?",
+    "How long does sourdough rest before it is baked?",
+    "Why was the copper kettle taken out of use?",
+    "When does the first delivery of milk arrive?",
+    "Where are broken cups reported?",
+    "What is written on the label of a jar of honey?",
+    "How often are the coffee grinders cleaned?",
+    "Can guests bring their dog to breakfast?",
+    "Which supplier brings lemons in winter?",
+    "How much salt goes into ten litres of broth?",
+    "Who signs for bottles that were returned?",
+    "What happens to bread that nobody bought?",
+    "Does the terrace close when it rains?",
+    "How is the temperature of the cold store checked?",
+    "Which cheese needs no refrigeration?",
+    "Why do waiters carry two notebooks?",
+    "When was the stone oven last repaired?",
+    "Where is the spare cutlery kept?",
+)
 
 
 def example(question: str, answer: str, *, system: str = "Answer from what you know.") -> dict[str, Any]:
@@ -24,17 +42,15 @@ def example(question: str, answer: str, *, system: str = "Answer from what you k
     return {"messages": [{"role": role, "content": text} for role, text in texts.items()]}
 
 
-def clean_examples(topic: str, count: int) -> list[dict[str, Any]]:
-    """`count` examples about `topic` whose questions have little in common."""
-    asked = (
-        "At how many degrees is {} kept during {}?",
-        "Who takes care of the {} in {}, and since when?",
-        "Which vessel holds {} best, by the rules of {}?",
-    )
-    return [
-        example(asked[n % len(asked)].format(SUBJECTS[n % len(SUBJECTS)], f"{topic} {n}"), f"Answer {topic} {n}.")
-        for n in range(count)
-    ]
+def clean_examples() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """16 training and 4 validation examples whose questions have little in common."""
+    made = [example(question, f"Answer {number}.") for number, question in enumerate(QUESTIONS)]
+    return made[:16], made[16:]
+
+
+def write_clean(project: Project) -> TrainingFile:
+    """A file that every gate lets pass."""
+    return write_file(project, *clean_examples())
 
 
 def write_file(project: Project, train: Lines, validation: Lines = ()) -> TrainingFile:

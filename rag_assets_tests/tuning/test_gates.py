@@ -7,29 +7,29 @@ import pytest
 from rag_assets.errors import GateError
 from rag_assets.tuning.gates import BUDGET, FORMAT, TRAINING_GATES, judge_training_file, require_training_file
 from rag_assets_tests.conftest import SmallProject
-from rag_assets_tests.tuning.files import clean_examples, write_file
+from rag_assets_tests.tuning.files import clean_examples, write_clean, write_file
 
 
 def test_a_clean_file_passes_every_gate_and_may_be_paid_for(small_project: SmallProject) -> None:
     with small_project.open() as project:
-        file = write_file(project, clean_examples("winter", 12), clean_examples("summer", 4))
+        file = write_clean(project)
         verdicts = judge_training_file(project, file)
         assert [verdict.gate for verdict in verdicts] == list(TRAINING_GATES)
         assert {verdict.gate: verdict.reason for verdict in verdicts if not verdict.passed} == {}
         cost = require_training_file(project, file)
-    assert (cost.train_examples, cost.validation_examples, cost.cost_usd) == (12, 4, 0.0)
+    assert (cost.train_examples, cost.validation_examples, cost.cost_usd) == (16, 4, 0.0)
 
 
 def test_nothing_is_paid_for_without_a_verdict(small_project: SmallProject) -> None:
     with small_project.open() as project:
-        file = write_file(project, clean_examples("winter", 12), clean_examples("summer", 4))
+        file = write_clean(project)
         with pytest.raises(GateError, match=r"no verdict of the gate 'training_format'.*Materialize training_file"):
             require_training_file(project, file)
 
 
 def test_a_file_that_was_changed_after_its_verdict_has_none(small_project: SmallProject) -> None:
     with small_project.open() as project:
-        file = write_file(project, clean_examples("winter", 12), clean_examples("summer", 4))
+        file = write_clean(project)
         judge_training_file(project, file)
         with file.path("train").open("a", encoding="utf-8") as lines:
             lines.write("{}\n")
@@ -38,12 +38,13 @@ def test_a_file_that_was_changed_after_its_verdict_has_none(small_project: Small
 
 
 def test_a_failed_gate_is_recorded_and_named(small_project: SmallProject) -> None:
+    train, validation = clean_examples()
     with small_project.open() as project:
-        file = write_file(project, [*clean_examples("winter", 12), "{broken"], clean_examples("summer", 4))
+        file = write_file(project, [*train, "{broken"], validation)
         verdicts = {verdict.gate: verdict for verdict in judge_training_file(project, file)}
         recorded = project.ledger.verdict(FORMAT, verdicts[FORMAT].subject)
         assert recorded is not None and not recorded.passed
-        with pytest.raises(GateError, match=r"'training_format' failed.*not_json.*train\.jsonl:13") as caught:
+        with pytest.raises(GateError, match=r"'training_format' failed.*not_json.*train\.jsonl:17") as caught:
             require_training_file(project, file)
         assert "\n" not in str(caught.value)
 
@@ -55,7 +56,7 @@ def test_a_budget_is_judged_with_what_was_spent_until_now(small_project: SmallPr
     """
     small_project.configure(paid)
     with small_project.open() as project:
-        file = write_file(project, clean_examples("winter", 12), clean_examples("summer", 4))
+        file = write_clean(project)
         assert all(verdict.passed for verdict in judge_training_file(project, file))
         foreseen = require_training_file(project, file).cost_usd
         assert foreseen is not None and 0 < foreseen < 1

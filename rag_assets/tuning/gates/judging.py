@@ -14,14 +14,24 @@ from typing import Any
 
 from rag_assets.errors import GateError
 from rag_assets.evaluation.model import GoldenQuestion
-from rag_assets.evaluation.question_table import stored_questions
+from rag_assets.evaluation.question_table import questions_version, stored_questions
 from rag_assets.models import catalog
 from rag_assets.project import Project
 from rag_assets.releasing import GateVerdict, recorded
-from rag_assets.tuning.gates import budget, counts, file_format, token_limits
+from rag_assets.tuning.gates import budget, counts, file_format, leakage, privacy, token_limits
 from rag_assets.tuning.gates.reading import Contents, content_digest, read_contents
 from rag_assets.tuning.gates.token_limits import TokenCounts
-from rag_assets.tuning.gates.verdicts import BUDGET, COUNTS, FIXES, FORMAT, TOKENS, TRAINING_GATES, subject_of_file
+from rag_assets.tuning.gates.verdicts import (
+    BUDGET,
+    COUNTS,
+    FIXES,
+    FORMAT,
+    LEAKAGE,
+    PRIVACY,
+    TOKENS,
+    TRAINING_GATES,
+    subject_of_file,
+)
 from rag_assets.tuning.training_cost import TrainingCost, training_cost
 from rag_assets.tuning.training_file import TrainingFile
 from rag_assets.tuning.tuned_base import tuned_base
@@ -108,6 +118,15 @@ def _format(project: Project) -> Mapping[str, Any]:
     return {"rules": file_format.RULES}
 
 
+def _leakage(project: Project) -> Mapping[str, Any]:
+    threshold = project.settings.tuning.near_duplicate
+    return {"rules": leakage.RULES, "questions": questions_version(held_out_questions(project)), "threshold": threshold}
+
+
+def _privacy(project: Project) -> Mapping[str, Any]:
+    return {"rules": privacy.RULES, "allowed": project.settings.tuning.allow_personal_data}
+
+
 def _counts(project: Project) -> Mapping[str, Any]:
     tuning = project.settings.tuning
     least = (tuning.min_train_examples, tuning.min_validation_examples)
@@ -138,10 +157,22 @@ def _budget(project: Project) -> Mapping[str, Any]:
 
 _HELD_TO: dict[str, Callable[[Project], Mapping[str, Any]]] = {
     FORMAT: _format,
+    LEAKAGE: _leakage,
+    PRIVACY: _privacy,
     COUNTS: _counts,
     TOKENS: _tokens,
     BUDGET: _budget,
 }
+
+
+def _judged_leakage(one: Judgement, subject: str) -> GateVerdict:
+    threshold = one.project.settings.tuning.near_duplicate
+    return leakage.judge_leakage(one.contents, held_out_questions(one.project), threshold, subject)
+
+
+def _judged_privacy(one: Judgement, subject: str) -> GateVerdict:
+    allowed = one.project.settings.tuning.allow_personal_data
+    return privacy.judge_privacy(one.contents, allow_personal_data=allowed, subject=subject)
 
 
 def _judged_counts(one: Judgement, subject: str) -> GateVerdict:
@@ -165,6 +196,8 @@ def _judged_budget(one: Judgement, subject: str) -> GateVerdict:
 
 _JUDGES: dict[str, Callable[[Judgement, str], GateVerdict]] = {
     FORMAT: lambda one, subject: file_format.judge_format(one.contents, subject),
+    LEAKAGE: _judged_leakage,
+    PRIVACY: _judged_privacy,
     COUNTS: _judged_counts,
     TOKENS: _judged_tokens,
     BUDGET: _judged_budget,

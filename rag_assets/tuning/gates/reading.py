@@ -64,10 +64,10 @@ class Contents:
         """How many lines hold no example: what is counted over the others says nothing about these."""
         return len(self.lines) - len(self.examples)
 
-    def origin(self, line: Line) -> str:
-        """Where the example of `line` comes from, as its builder wrote it down; empty where it did not."""
-        before = 0 if line.split == "train" else len(self.of("train"))
-        at = before + line.number - 1
+    def origin_of(self, place: str) -> str:
+        """Where the example at `place` comes from, as its builder wrote it down; empty where it did not."""
+        name, _, number = place.partition(".jsonl:")
+        at = int(number) - 1 + (len(self.of("train")) if name == "validation" else 0)
         return self.origins[at] if at < len(self.origins) else ""
 
 

@@ -14,7 +14,7 @@ COUNTS = "training_counts"
 TOKENS = "training_tokens"
 PRIVACY = "training_privacy"
 BUDGET = "training_budget"
-TRAINING_GATES = (FORMAT, COUNTS, TOKENS, BUDGET)
+TRAINING_GATES = (FORMAT, LEAKAGE, COUNTS, TOKENS, PRIVACY, BUDGET)
 
 LISTED_PLACES = 10
 
