@@ -155,15 +155,20 @@ class TuningJobs(Database):
         self._change_tuning(unnamed, train_file_id=train_file_id, validation_file_id=validation_file_id)
         return self._existing_tuning(intent_id)
 
-    def claim_tuning_call(self, intent_id: str, called_at: datetime | None) -> bool:
-        """Takes the right to ask for the job, once, by moving `called_at` on from what the caller saw of it."""
-        seen = table.c.called_at.is_(None) if called_at is None else table.c.called_at == called_at
-        mine = (table.c.intent_id == intent_id) & (table.c.state == INTENDED) & seen
-        return self._change_tuning(mine, called_at=utc_now())
+    def claim_tuning_call(self, intent_id: str, seen: datetime | None) -> datetime | None:
+        """Takes the right to ask for the job, once, by moving `called_at` on from what the caller saw of it.
 
-    def forget_tuning_call(self, intent_id: str) -> None:
-        """The provider said for certain that it created nothing."""
-        self._change_tuning((table.c.intent_id == intent_id) & (table.c.state == INTENDED), called_at=None)
+        Returns the new `called_at`, or None where another process was faster.
+        """
+        now = utc_now()
+        as_seen = table.c.called_at.is_(None) if seen is None else table.c.called_at == seen
+        mine = (table.c.intent_id == intent_id) & (table.c.state == INTENDED) & as_seen
+        return now if self._change_tuning(mine, called_at=now) else None
+
+    def forget_tuning_call(self, intent_id: str, called_at: datetime) -> bool:
+        """The provider said for certain that the call of `called_at` created nothing; False were it not the last."""
+        last = (table.c.intent_id == intent_id) & (table.c.called_at == called_at)
+        return self._change_tuning(last & (table.c.state == INTENDED), called_at=None)
 
     def submit_tuning(self, intent_id: str, job_id: str, deadline: datetime) -> TuningJob:
         """The job is at the provider. A second note of it changes nothing."""

@@ -6,6 +6,8 @@ it costs money, and a provider may have accepted it although no answer came.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag_assets.config import ModelSettings
-from rag_assets.errors import ConfigurationError, InvalidRequestError, ProviderUnavailableError
+from rag_assets.errors import ConfigurationError, InvalidRequestError, ProviderUnavailableError, RateLimitError
 from rag_assets.models.client import OPENAI_BASE_URL, make_client, translate_errors
 from rag_assets.models.tuning_objects import (
     JobCheckpoint,
@@ -28,6 +30,7 @@ from rag_assets.models.tuning_objects import (
 )
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
     from rag_assets.models.pacing import SharedLimits
@@ -66,13 +69,19 @@ class FineTuner:
             )
         self.provider = provider
         self._settings = known[provider]
+        self._not_after = _NotAfter(provider)
         self._owns_client = client is None
-        self._client = client or make_client(provider, self._settings, environment=environment, limits=limits)
+        self._client = client or make_client(
+            provider, self._settings, environment=environment, limits=limits, observer=self._not_after
+        )
 
     @property
-    def answer_limit_seconds(self) -> float:
-        """The longest that a request is under way; 0 for the provider in this process, which ends with it."""
-        return 0.0 if self._settings.kind == "embedded" else self._settings.timeout_seconds
+    def settled_after_seconds(self) -> float:
+        """How long after `create` was called it may still create a job: a wait for its turn, and its way.
+
+        0 for the provider in this process, which ends with it.
+        """
+        return 0.0 if self._settings.kind == "embedded" else 2 * self._settings.timeout_seconds
 
     def job_url(self, job_id: str) -> str:
         """Where a person can look at the job."""
@@ -112,10 +121,11 @@ class FineTuner:
     def create(self, request: TuningRequest) -> ProviderJob:
         """Starts a job. Raises `ProviderUnavailableError` where it may have started all the same: look it up.
 
-        Any other error says for certain that no job was created.
+        Any other error says for certain that no job was created. A request that had to wait for its turn for longer
+        than a request may take is not sent any more.
         """
         once = self._client.with_options(max_retries=0)
-        with self._translated(request.base_model):
+        with self._translated(request.base_model), self._not_after.limit(self.settled_after_seconds / 2):
             return self._job(once.fine_tuning.jobs.create(**self._body(request)))
 
     def find_job(
@@ -252,6 +262,34 @@ class FineTuner:
                 passed = error
         if passed is not None:
             raise passed
+
+
+class _NotAfter:
+    """An `HttpObserver` that lets no request leave later than so many seconds after it was wanted."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._wanted = threading.local()
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """For the requests of this thread in the body; 0 is no limit."""
+        self._wanted.until = time.monotonic() + seconds if seconds else None
+        try:
+            yield
+        finally:
+            self._wanted.until = None
+
+    def before_request(self, request: httpx2.Request) -> None:
+        until = getattr(self._wanted, "until", None)
+        if until is not None and time.monotonic() > until:
+            raise RateLimitError(
+                f"Provider {self._provider!r}: the request waited too long for its turn, and was not sent.",
+                fix=f"Run again later, or raise the limits of models.providers.{self._provider}.",
+            )
+
+    def after_response(self, response: httpx2.Response) -> None:
+        """Nothing to do."""
 
 
 def _pages(page: Any) -> Iterator[list[Any]]:

@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -135,10 +135,12 @@ class Submission:
                 job = self._recovered(job)
             if job.state != INTENDED:
                 return self._at_provider(job)
+            seen = job.called_at  # what was looked into: a call that another process made since is not
             job = self._prepared(job)
             failpoint("tuning.between_upload_and_create")
-            if self._ledger.claim_tuning_call(job.intent_id, job.called_at):
-                return self._created(job)
+            called_at = self._ledger.claim_tuning_call(job.intent_id, seen)
+            if called_at is not None:
+                return self._created(job, called_at)
             job = self._fresh(job)  # another process asks for the same job: see what comes of it
         raise ProviderUnavailableError(
             f"Other processes are submitting the tuning job {job.intent_id}.", fix="Wait for them, and try again."
@@ -147,7 +149,7 @@ class Submission:
     def _recovered(self, job: TuningJob) -> TuningJob:
         """Looks for a job that was asked for without its id having arrived, until none can come any more."""
         assert job.called_at is not None
-        settled_at = job.called_at + timedelta(seconds=self._tuner.answer_limit_seconds)
+        settled_at = job.called_at + timedelta(seconds=self._tuner.settled_after_seconds)
         told = False
         while True:
             settled = utc_now() >= settled_at
@@ -190,7 +192,7 @@ class Submission:
         found = self._tuner.find_file(name, path.stat().st_size)
         return (found or self._tuner.upload(path, name)).file_id
 
-    def _created(self, job: TuningJob) -> TuningJob:
+    def _created(self, job: TuningJob, called_at: datetime) -> TuningJob:
         request = TuningRequest(
             intent_id=job.intent_id,
             base_model=job.base_model,
@@ -207,12 +209,10 @@ class Submission:
             if found is None:
                 raise
             made, self.how = found, "found"
-        except RateLimitError:
-            self._ledger.forget_tuning_call(job.intent_id)
-            raise
         except ModelError as error:
-            self._ledger.forget_tuning_call(job.intent_id)
-            self._refused(job, error)
+            last = self._ledger.forget_tuning_call(job.intent_id, called_at)
+            if last and not isinstance(error, RateLimitError):
+                self._refused(job, error)
             raise
         failpoint("tuning.between_create_and_ledger")
         return self._noted(job, made)

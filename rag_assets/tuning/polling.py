@@ -91,10 +91,9 @@ def cancel(project: Project, name: str) -> TuningJob:
         if job.is_open:
             job = refreshed(project, tuner, job)
         if not job.is_open:
-            raise TuningError(
-                f"The tuning job {job.name} has ended already: {job.state}.", fix="Nothing was cancelled."
-            )
+            raise TuningError(f"The tuning job {job.name} has ended: {job.state}.", fix="Nothing was cancelled.")
         if job.state == INTENDED:  # its provider does not know it
+            _require_no_call(job, tuner)
             _end_unsubmitted(project, job, "Cancelled by a person before it was submitted.")
         else:
             job = _taken_in(project, job, _stopped(project, tuner, job, BY_PERSON))
@@ -146,7 +145,7 @@ def _require_no_call(job: TuningJob, tuner: FineTuner) -> None:
     """A job that is being created this moment would come into being after its attempt was cancelled."""
     if job.called_at is None:
         return
-    until = job.called_at + timedelta(seconds=tuner.answer_limit_seconds)
+    until = job.called_at + timedelta(seconds=tuner.settled_after_seconds)
     if utc_now() < until:
         raise TuningError(
             f"The tuning job {job.intent_id} is being submitted; its provider has not answered yet.",

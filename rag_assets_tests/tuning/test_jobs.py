@@ -1,0 +1,269 @@
+"""A wish becomes one paid job, whatever the provider answers and however often it is asked for."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rag_assets.errors import (
+    AuthenticationError,
+    GateError,
+    InvalidRequestError,
+    ProviderUnavailableError,
+    RateLimitError,
+    TuningError,
+)
+from rag_assets.tuning import polling
+from rag_assets.tuning.collecting import collect
+from rag_assets.tuning.jobs import submit
+from rag_assets.tuning.polling import cancel, poll, wait_until_ended
+from rag_assets_tests.conftest import SmallProject
+from rag_assets_tests.fine_tuning_server import CALLS, Fault, FineTuningServer, fine_tuning_server
+from rag_assets_tests.tuning.drills import configure, opened
+from rag_assets_tests.tuning.files import clean_examples, write_file
+
+__all__ = ["fine_tuning_server"]
+
+
+@pytest.fixture
+def tuned(small_project: SmallProject, fine_tuning_server: FineTuningServer) -> SmallProject:
+    configure(small_project, fine_tuning_server)
+    return small_project
+
+
+def test_from_a_wish_to_a_model(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    server = fine_tuning_server
+    server.polls = 2
+    with opened(tuned) as (project, file):
+        begun = submit(project, file, run_id="run-1")
+        assert (begun.how, begun.job.state, begun.job.attempt) == ("submitted", "submitted", 1)
+        assert begun.url == f"{server.base_url}/fine_tuning/jobs/{begun.job.job_id}"
+        assert submit(project, file).how == "continued"
+        ended = wait_until_ended(project, begun.job.intent_id, pause_seconds=0)
+        assert ended.state == "succeeded"
+        first, again = collect(project, ended), collect(project, ended)
+        assert first.model == again.model
+        assert (first.model.examples, first.model.trained_tokens, first.model.cost_usd) == (12, 3_600, 3_600 * 3 / 1e6)
+        assert first.model.metrics["train_loss"] == pytest.approx(1 / 6, abs=1e-5)
+        assert (first.model.metrics["best_step"], len(first.curves.points)) == (6, 6)
+        assert first.model.hyperparameters["n_epochs"] == 3
+        assert submit(project, file).how == "reused"
+    body = server.bodies[0]
+    assert body["metadata"] == {"rag_assets_intent": begun.job.intent_id}
+    assert body["seed"] == 0 and "hyperparameters" not in body
+    assert len(server.jobs) == server.calls["create"] == 1
+    assert len(server.training_files()) == 2
+
+
+def test_nothing_is_asked_of_a_provider_without_the_gates(tuned: SmallProject, fine_tuning_server: FineTuningServer):
+    with tuned.open() as project:
+        file = write_file(project, clean_examples("winter", 12), clean_examples("summer", 4))
+        with pytest.raises(GateError):
+            submit(project, file)
+    assert not fine_tuning_server.calls
+
+
+@pytest.mark.parametrize("lost", [Fault(500, after=True), Fault(hang=True, after=True)], ids=["500", "timeout"])
+@pytest.mark.parametrize("drops_metadata", [False, True], ids=["", "no_metadata"])
+def test_a_job_whose_answer_was_lost_is_found(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer, lost: Fault, drops_metadata: bool
+) -> None:
+    fine_tuning_server.drops_metadata = drops_metadata
+    fine_tuning_server.fail("create", lost)
+    with opened(tuned) as (project, file):
+        assert submit(project, file).how == "found"
+    assert len(fine_tuning_server.jobs) == fine_tuning_server.calls["create"] == 1
+
+
+def test_an_uncertain_answer_is_looked_into_before_anything_is_created_again(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    server = fine_tuning_server
+    server.fail("create", Fault(500, after=True))
+    server.fail("list_jobs", *[Fault(500)] * 3)
+    with opened(tuned) as (project, file):
+        with pytest.raises(ProviderUnavailableError):
+            submit(project, file)
+        assert submit(project, file).how == "found"
+    assert len(server.jobs) == server.calls["create"] == 1
+
+
+def test_a_job_that_was_not_created_is_created_once_no_request_can_be_under_way(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    fine_tuning_server.fail("create", Fault(500))
+    with opened(tuned) as (project, file):
+        with pytest.raises(ProviderUnavailableError):
+            submit(project, file)
+        assert submit(project, file).how == "submitted"
+    assert len(fine_tuning_server.jobs) == 1
+
+
+def test_starts_at_once_are_one_job(small_project: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    configure(small_project, fine_tuning_server, timeout_seconds=20)
+    with opened(small_project) as (project, file), ThreadPoolExecutor(4) as threads:
+        begun = list(threads.map(lambda _: submit(project, file), range(4)))
+    assert len({one.job.job_id for one in begun}) == 1
+    assert len(fine_tuning_server.jobs) == 1
+
+
+def test_a_refused_create_ends_the_attempt_and_the_next_one_is_new(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    fine_tuning_server.fail("create", Fault(400, message="Training is not available for this model."))
+    with opened(tuned) as (project, file):
+        with pytest.raises(InvalidRequestError, match="Training is not available"):
+            submit(project, file)
+        assert [job.state for job in project.ledger.tuning_jobs()] == ["refused"]
+        assert submit(project, file).job.attempt == 2
+    assert len(fine_tuning_server.jobs) == 1
+
+
+def test_a_rejected_file_ends_the_attempt(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    fine_tuning_server.fail("upload", Fault(400, message="Invalid file format for Fine-Tuning API."))
+    with opened(tuned) as (project, file):
+        with pytest.raises(InvalidRequestError, match="Invalid file format"):
+            submit(project, file)
+        assert [(job.state, job.job_id) for job in project.ledger.tuning_jobs()] == [("refused", None)]
+    assert not fine_tuning_server.jobs
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(Fault(429), RateLimitError), (Fault(401, "invalid_api_key"), AuthenticationError)],
+    ids=["429", "401"],
+)
+def test_an_answer_that_says_no_leaves_nothing_to_look_for(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer, fault: Fault, error: type[Exception]
+) -> None:
+    fine_tuning_server.fail("create", fault)
+    with opened(tuned) as (project, file):
+        with pytest.raises(error):
+            submit(project, file)
+        assert project.ledger.tuning_jobs()[0].called_at is None
+        assert submit(project, file).how == "submitted"
+    assert len(fine_tuning_server.jobs) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("call", [name for name, _, _ in CALLS if name not in ("models", "delete_model")])
+def test_one_failure_of_any_call_costs_no_second_job(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer, call: str, status: int
+) -> None:
+    fine_tuning_server.fail(call, Fault(status))
+    with opened(tuned) as (project, file):
+        for _ in range(3):
+            try:
+                job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
+                model = collect(project, job).model
+                break
+            except (ProviderUnavailableError, RateLimitError):
+                continue
+        assert model.model_id == "ft:gpt-4o-mini:org::ftjob-1"
+        assert [row.cost_usd for row in project.ledger.usage()].count(model.cost_usd) <= 1
+    assert len(fine_tuning_server.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "reason"),
+    [
+        ("failed", "failed", r"a line that nobody likes\. \(exceeded_quota\)"),
+        ("cancelled", "cancelled", "at the provider"),
+        ("no_model", "failed", "names no model"),
+        ("model_none", "failed", "names no model"),
+    ],
+)
+def test_a_job_without_a_model_says_why_and_may_be_tried_again(
+    tuned: SmallProject,
+    fine_tuning_server: FineTuningServer,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: str,
+    state: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(polling, "NO_MODEL_GRACE", timedelta(0))
+    fine_tuning_server.outcome = outcome  # type: ignore[assignment]
+    with opened(tuned) as (project, file):
+        job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
+        assert (job.state, job.model_id) == (state, None)
+        with pytest.raises(TuningError, match=reason):
+            collect(project, job)
+        assert project.ledger.tuned_models() == []
+        assert project.ledger.tuning_to_collect() == []
+        assert submit(project, file).job.attempt == 2
+    assert len(fine_tuning_server.jobs) == 2
+
+
+def test_the_time_limit_cancels_and_expires(small_project: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    configure(small_project, fine_tuning_server, ", time_limit_hours: 0.0000001")
+    fine_tuning_server.outcome = "never"
+    with opened(small_project) as (project, file):
+        job = poll(project, submit(project, file).job).job
+        assert (job.state, fine_tuning_server.jobs["ftjob-1"]["status"]) == ("expired", "cancelled")
+        with pytest.raises(TuningError, match="expired: It took longer"):
+            collect(project, job)
+
+
+def test_a_person_cancels_by_either_id(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    fine_tuning_server.outcome = "never"
+    with opened(tuned) as (project, file):
+        job = submit(project, file).job
+        assert job.job_id is not None
+        assert cancel(project, job.job_id).error == "Cancelled by a person."
+        with pytest.raises(TuningError, match="has ended: cancelled"):
+            cancel(project, job.intent_id)
+        with pytest.raises(TuningError, match="no tuning job 'ftjob-9'"):
+            cancel(project, "ftjob-9")
+    assert fine_tuning_server.jobs["ftjob-1"]["status"] == "cancelled"
+
+
+def test_a_job_that_goes_on_is_no_model(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    fine_tuning_server.outcome = "never"
+    with opened(tuned) as (project, file):
+        job = submit(project, file).job
+        with pytest.raises(TuningError, match=r"ftjob-1 goes on \(running\); there is no model yet"):
+            collect(project, job)
+        assert project.ledger.tuned_models() == []
+
+
+def test_events_are_seen_once(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    fine_tuning_server.polls, fine_tuning_server.page_size = 8, 3
+    seen: list[str] = []
+    with opened(tuned) as (project, file):
+        job = submit(project, file).job
+        while True:
+            polled = poll(project, job)
+            seen += [event.event_id for event in polled.events]
+            job = polled.job
+            if not job.is_open:
+                break
+        assert job.details["progress"]["step"] == 8
+        assert poll(project, job).events == ()
+    assert seen == [event["id"] for event in fine_tuning_server.jobs["ftjob-1"]["_events"]]
+
+
+def test_a_model_that_is_gone_is_tuned_anew(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    with opened(tuned) as (project, file):
+        job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
+        fine_tuning_server.models.remove(job.model_id or "")
+        assert submit(project, file).job.attempt == 2
+    assert len(fine_tuning_server.jobs) == 2
+
+
+def test_keys_stay_out_of_errors(
+    small_project: SmallProject, fine_tuning_server: FineTuningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FINE_TUNING_TEST_KEY", "sk-secret-0123456789")
+    configure(small_project, fine_tuning_server)
+    text = small_project.config_file.read_text("utf-8").replace(
+        "api_key_env: null", "api_key_env: FINE_TUNING_TEST_KEY"
+    )
+    small_project.config_file.write_text(text, "utf-8")
+    fine_tuning_server.fail("create", Fault(400, message="Bad key sk-secret-0123456789 here."))
+    with opened(small_project) as (project, file):
+        with pytest.raises(InvalidRequestError) as caught:
+            submit(project, file)
+        assert "sk-secret" not in str(caught.value) + project.ledger.tuning_jobs()[0].error
