@@ -13,17 +13,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, update
 
 from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.engine import Database
-from rag_assets.ledger.tables import usage as usage_table
 from rag_assets.ledger.tuning_tables import tuning_jobs as table
-
-if TYPE_CHECKING:
-    from rag_assets.models.usage import Usage
 
 INTENDED = "intended"
 SUBMITTED = "submitted"
@@ -209,15 +205,10 @@ class TuningJobs(Database):
             finished_at=finished_at or utc_now(),
         )
 
-    def collect_tuning(self, intent_id: str, usage: Usage | None = None, *, run_id: str | None = None) -> bool:
-        """Notes that the end was taken in, and what the job used, in one transaction; False where it was before."""
-        with self.writing() as connection:
-            waiting = (table.c.intent_id == intent_id) & table.c.collected_at.is_(None)
-            changed = connection.execute(update(table).where(waiting).values(collected_at=utc_now())).rowcount
-            if changed and usage is not None:
-                purpose = {"run_id": run_id, "source": None, "asset": "fine_tuning_job", "answer_id": None}
-                connection.execute(usage_table.insert(), [{**asdict(usage), **purpose, "created_at": utc_now()}])
-        return bool(changed)
+    def collect_tuning(self, intent_id: str) -> bool:
+        """Notes that the end was taken in; False where it was before."""
+        waiting = (table.c.intent_id == intent_id) & table.c.collected_at.is_(None)
+        return self._change_tuning(waiting, collected_at=utc_now())
 
     def _newest_tuning(self, connection: Connection, key: str) -> TuningJob | None:
         statement = select(table).where(table.c.key == key).order_by(table.c.attempt.desc()).limit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rag_assets.errors import BudgetError, LedgerError
 from rag_assets.ledger import TuningJob
 from rag_assets.ledger.tuning_jobs import SUCCEEDED
 from rag_assets.models.catalog import training_price_usd
@@ -14,20 +15,41 @@ ASSET = "fine_tuning_job"
 
 def set_aside(project: Project, job: TuningJob, *, run_id: str | None) -> None:
     """Reserves the estimated cost under the intent's own id, so that a second try finds it. Raises `BudgetError`."""
-    project.ledger.reserve_tuning(job.intent_id, job.intent_id)
+    ledger = project.ledger
+    if ledger.reservation(job.intent_id) is None:
+        try:
+            ledger.reserve(
+                ASSET,
+                job.estimated_cost_usd,
+                model=job.base_model,
+                limits=project.settings.spend,
+                run_id=run_id,
+                reservation_id=job.intent_id,
+            )
+        except (BudgetError, LedgerError):
+            if ledger.reservation(job.intent_id) is None:
+                raise  # else another process that submits the same job was faster, and its money is this job's
+    ledger.reserve_tuning(job.intent_id, job.intent_id)
 
 
 def give_back(project: Project, job: TuningJob) -> None:
     """Nothing was paid for the job and nothing will be."""
+    project.ledger.release_reservation(job.intent_id)
 
 
 def settle(project: Project, job: TuningJob) -> None:
     """Records what a job that ended cost, once, however often it is said."""
+    if project.ledger.reservation(job.intent_id) is not None:
+        project.ledger.settle(job.intent_id, usage_of(job))
 
 
 def usage_of(job: TuningJob) -> Usage | None:
-    """What the job used; None where nothing says that it was trained at all."""
-    if job.trained_tokens is None and job.state != SUCCEEDED:
+    """What the job used; None where nothing says that it was trained at all.
+
+    Where a model came of it and its provider does not say what was trained on, the cost is the estimate.
+    """
+    told = job.trained_tokens is not None
+    if not told and job.state != SUCCEEDED:
         return None
     started, ended = job.submitted_at, job.finished_at
     seconds = max(0.0, (ended - started).total_seconds()) if started and ended else 0.0
@@ -38,10 +60,10 @@ def usage_of(job: TuningJob) -> Usage | None:
         input_tokens=job.trained_tokens or 0,
         output_tokens=0,
         requests=1,
-        cost_usd=job.cost_usd,
+        cost_usd=job.cost_usd if told else job.estimated_cost_usd,
         latency_ms=seconds * 1000,
         request_id=job.job_id,
-        estimated=job.trained_tokens is None,
+        estimated=not told,
     )
 
 

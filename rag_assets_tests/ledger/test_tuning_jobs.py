@@ -10,10 +10,8 @@ import pytest
 from rag_assets.ledger import Ledger, TuningWish
 from rag_assets.ledger import tuning_jobs as states
 from rag_assets.ledger.columns import utc_now
-from rag_assets.models.usage import Usage
 
 WISH = TuningWish("k" * 64, "openai", "gpt-4o-mini", "f" * 64, seed=0, hyperparameters={"n_epochs": 3})
-USAGE = Usage("openai", "gpt-4o-mini", "fine_tuning", 1_000, 0, 1, 0.003, 0.0)
 
 
 def test_starts_at_once_are_one_attempt(ledger: Ledger) -> None:
@@ -57,18 +55,14 @@ def test_success_without_a_model_cannot_be_written(ledger: Ledger) -> None:
         ledger.end_tuning(job.intent_id, states.SUCCEEDED)
 
 
-def test_the_end_is_taken_in_once_with_its_usage(ledger: Ledger) -> None:
+def test_the_end_is_taken_in_once(ledger: Ledger) -> None:
     job = ledger.begin_tuning(WISH)
     ledger.submit_tuning(job.intent_id, "ftjob-1", utc_now())
     assert ledger.tuning_to_collect() == []
     ledger.end_tuning(job.intent_id, states.SUCCEEDED, model_id="ft:x")
     assert [one.intent_id for one in ledger.tuning_to_collect()] == [job.intent_id]
-    assert ledger.collect_tuning(job.intent_id, USAGE, run_id="r")
-    assert not ledger.collect_tuning(job.intent_id, USAGE, run_id="r")
+    assert [ledger.collect_tuning(job.intent_id) for _ in range(2)] == [True, False]
     assert ledger.tuning_to_collect() == []
-    assert [(row.operation, row.cost_usd, row.asset) for row in ledger.usage()] == [
-        ("fine_tuning", 0.003, "fine_tuning_job")
-    ]
 
 
 def test_files_and_details_are_kept_as_first_noted(ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from rag_assets.errors import (
     AuthenticationError,
+    BudgetError,
     GateError,
     InvalidRequestError,
     ProviderUnavailableError,
@@ -18,11 +19,13 @@ from rag_assets.errors import (
 )
 from rag_assets.tuning import polling
 from rag_assets.tuning.collecting import collect
+from rag_assets.tuning.gates import judge_training_file, require_training_file
 from rag_assets.tuning.jobs import submit
 from rag_assets.tuning.polling import cancel, poll, wait_until_ended
+from rag_assets.tuning.training_file import TrainingFile
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.fine_tuning_server import CALLS, Fault, FineTuningServer, fine_tuning_server
-from rag_assets_tests.tuning.drills import configure, opened
+from rag_assets_tests.tuning.drills import configure, opened, passed_file
 from rag_assets_tests.tuning.files import clean_examples, write_file
 
 __all__ = ["fine_tuning_server"]
@@ -51,6 +54,10 @@ def test_from_a_wish_to_a_model(tuned: SmallProject, fine_tuning_server: FineTun
         assert (first.model.metrics["best_step"], len(first.curves.points)) == (6, 6)
         assert first.model.hyperparameters["n_epochs"] == 3
         assert submit(project, file).how == "reused"
+        assert [(row.operation, row.cost_usd, row.asset, row.run_id) for row in project.ledger.usage()] == [
+            ("fine_tuning", first.model.cost_usd, "fine_tuning_job", "run-1")
+        ]
+        assert project.ledger.open_reservations() == []
     body = server.bodies[0]
     assert body["metadata"] == {"rag_assets_intent": begun.job.intent_id}
     assert body["seed"] == 0 and "hyperparameters" not in body
@@ -118,6 +125,7 @@ def test_a_refused_create_ends_the_attempt_and_the_next_one_is_new(
         with pytest.raises(InvalidRequestError, match="Training is not available"):
             submit(project, file)
         assert [job.state for job in project.ledger.tuning_jobs()] == ["refused"]
+        assert project.ledger.open_reservations() == []
         assert submit(project, file).job.attempt == 2
     assert len(fine_tuning_server.jobs) == 1
 
@@ -163,7 +171,7 @@ def test_one_failure_of_any_call_costs_no_second_job(
             except (ProviderUnavailableError, RateLimitError):
                 continue
         assert model.model_id == "ft:gpt-4o-mini:org::ftjob-1"
-        assert [row.cost_usd for row in project.ledger.usage()].count(model.cost_usd) <= 1
+        assert [row.cost_usd for row in project.ledger.usage()] == [model.cost_usd]
     assert len(fine_tuning_server.jobs) == 1
 
 
@@ -267,3 +275,43 @@ def test_keys_stay_out_of_errors(
         with pytest.raises(InvalidRequestError) as caught:
             submit(project, file)
         assert "sk-secret" not in str(caught.value) + project.ledger.tuning_jobs()[0].error
+
+
+def test_over_budget_stops_before_anything_is_asked(
+    small_project: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    configure(small_project, fine_tuning_server)
+    text = small_project.config_file.read_text("utf-8")
+    with opened(small_project) as (project, file):
+        foreseen = submit(project, file).job.estimated_cost_usd
+    assert foreseen is not None and foreseen > 0
+    small_project.config_file.write_text(f"{text}\nspend: {{month_usd: {foreseen * 1.5}}}\n", "utf-8")
+    fine_tuning_server.calls.clear()
+    with small_project.open() as project, pytest.raises(BudgetError, match="set aside"):
+        submit(project, passed_file(project, "autumn"))
+    assert not {"upload", "create"} & fine_tuning_server.calls.keys()
+    with small_project.open() as project:
+        assert [job.state for job in project.ledger.tuning_jobs()] == ["refused", "submitted"]
+
+
+def test_two_that_fit_alone_and_not_together(small_project: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    configure(small_project, fine_tuning_server, timeout_seconds=20)
+    with small_project.open() as project:
+        files = [passed_file(project, topic) for topic in ("autumn", "winter")]
+        cost = max(require_training_file(project, file).cost_usd or 0.0 for file in files)
+    text = small_project.config_file.read_text("utf-8")
+    small_project.config_file.write_text(f"{text}\nspend: {{month_usd: {cost * 1.5}}}\n", "utf-8")
+
+    def start(file: TrainingFile) -> str:
+        with small_project.open() as project:
+            try:
+                return submit(project, file).how
+            except BudgetError:
+                return "refused"
+
+    with small_project.open() as project:  # the verdicts of budgets are about the budgets
+        for file in files:
+            judge_training_file(project, file)
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(start, files)) == ["refused", "submitted"]
+    assert len(fine_tuning_server.jobs) == 1
