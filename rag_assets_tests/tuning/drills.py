@@ -10,7 +10,7 @@ from rag_assets.tuning.gates import judge_training_file
 from rag_assets.tuning.training_file import TrainingFile
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.fine_tuning_server import FineTuningServer
-from rag_assets_tests.tuning.files import clean_examples, write_file
+from rag_assets_tests.tuning.files import QUESTIONS, example, write_file
 
 KEY_VARIABLE = "FINE_TUNING_TEST_KEY"
 
@@ -28,7 +28,8 @@ def configure(small: SmallProject, server: FineTuningServer, more: str = "", *, 
 
 def passed_file(project: Project, topic: str = "winter") -> TrainingFile:
     """A training file about `topic` with its verdicts."""
-    file = write_file(project, clean_examples(topic, 12), clean_examples("summer", 4))
+    lines = [example(question, f"Answer {n}.", system=f"Answer about {topic}.") for n, question in enumerate(QUESTIONS)]
+    file = write_file(project, lines[:16], lines[16:])
     judge_training_file(project, file)
     return file
 

@@ -26,7 +26,7 @@ from rag_assets.tuning.training_file import TrainingFile
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.fine_tuning_server import CALLS, Fault, FineTuningServer, fine_tuning_server
 from rag_assets_tests.tuning.drills import configure, opened, passed_file
-from rag_assets_tests.tuning.files import clean_examples, write_file
+from rag_assets_tests.tuning.files import write_clean
 
 __all__ = ["fine_tuning_server"]
 
@@ -49,7 +49,7 @@ def test_from_a_wish_to_a_model(tuned: SmallProject, fine_tuning_server: FineTun
         assert ended.state == "succeeded"
         first, again = collect(project, ended), collect(project, ended)
         assert first.model == again.model
-        assert (first.model.examples, first.model.trained_tokens, first.model.cost_usd) == (12, 3_600, 3_600 * 3 / 1e6)
+        assert (first.model.examples, first.model.trained_tokens, first.model.cost_usd) == (16, 4_800, 4_800 * 3 / 1e6)
         assert first.model.metrics["train_loss"] == pytest.approx(1 / 6, abs=1e-5)
         assert (first.model.metrics["best_step"], len(first.curves.points)) == (6, 6)
         assert first.model.hyperparameters["n_epochs"] == 3
@@ -67,7 +67,7 @@ def test_from_a_wish_to_a_model(tuned: SmallProject, fine_tuning_server: FineTun
 
 def test_nothing_is_asked_of_a_provider_without_the_gates(tuned: SmallProject, fine_tuning_server: FineTuningServer):
     with tuned.open() as project:
-        file = write_file(project, clean_examples("winter", 12), clean_examples("summer", 4))
+        file = write_clean(project)
         with pytest.raises(GateError):
             submit(project, file)
     assert not fine_tuning_server.calls
