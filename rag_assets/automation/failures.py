@@ -11,7 +11,15 @@ import dagster as dg
 from rag_assets.resources.project import INTERRUPTED
 
 HOPELESS = frozenset(
-    {"SourceHeldError", "GateError", "ConfigurationError", "UnknownSourceError", "MissingDependencyError"}
+    {
+        "SourceHeldError",
+        "GateError",
+        "ConfigurationError",
+        "ExamplesError",
+        "QuestionsError",
+        "UnknownSourceError",
+        "MissingDependencyError",
+    }
 )
 """Errors that a person has to mend: another try over the same files and settings ends in the same way."""
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from rag_assets.assets import EVALUATION_ASSETS, INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
 from rag_assets.assets.maintenance import maintenance
+from rag_assets.automation.example_jobs import collect_examples
 from rag_assets.automation.helper_jobs import reset_everything, turn_on_automation
 from rag_assets.automation.runs import Jobs, refresh
 from rag_assets.resources.project import ProjectResource
@@ -94,6 +95,7 @@ JOBS: Sequence[Any] = [
     release_index,
     evaluate_index,
     refresh_all,
+    collect_examples,
     maintenance_job,
     start_everything,
     reset_everything,

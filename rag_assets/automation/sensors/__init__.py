@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from rag_assets.automation.sensors.examples import collect_changed_examples
 from rag_assets.automation.sensors.failures import report_failures
 from rag_assets.automation.sensors.files import watch_files
 from rag_assets.automation.sensors.partitions import sync_sources
@@ -15,6 +16,7 @@ SENSORS: Sequence[dg.SensorDefinition] = [
     watch_files,
     ingest_reported,
     release_when_settled,
+    collect_changed_examples,
     report_failures,
 ]
 
