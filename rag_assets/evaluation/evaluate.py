@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,15 +49,19 @@ def evaluate(
     usage: UsageSink | None = None,
     progress: Progress = lambda what, done, total: None,
     baseline: bool = False,
+    since: datetime | None = None,
 ) -> Evaluation:
     """Measures `content` with `questions`; `sources` narrows every search. Records items, and nothing else.
+
+    With `since`, only what was asked from that moment on counts, kept apart from all other results; and no outage is
+    passed over, for what it kept from being answered would look like a worse model.
 
     A question that cannot be answered scores 0 in what its answer is scored by and is asked again the next time. Raises
     `ModelError` when the models are out of order for too many of the questions (see `outages.py`; something is to be
     compared with a `baseline`, so that it may miss fewer), `ConfigurationError` and `StoreError`.
     """
     snapshot = content.snapshot
-    measured = measured_id(project, content, sources)
+    measured = measured_id(project, content, sources, since)
     placement = place_questions(project.store.open_at(snapshot.table, snapshot.version), questions, sources)
     asked = [question for question in questions if question.question_id not in placement.orphaned]
     stored = project.ledger.items(measured, [question.question_hash for question in asked])
@@ -68,8 +73,8 @@ def evaluate(
     to_ask = {question.question_hash: question for question in asked if question.question_hash not in items}
     reused = len(items)
     if to_ask:
-        watch = OutageWatch(reused + len(to_ask), len(to_ask), baseline=baseline)
-        with _asker(project, content, sources, usage) as asker:
+        watch = OutageWatch(reused + len(to_ask), len(to_ask), baseline=baseline, spared=since is None)
+        with _asker(project, content, sources, usage, since) as asker:
             for item in _measure(
                 project,
                 asker,
@@ -100,10 +105,17 @@ def evaluate(
     )
 
 
-def measured_id(project: Project, content: ReleaseContent, sources: Sequence[str] | None = None) -> str:
-    """What results are kept under in the ledger: what answers, how that is measured, and where it searches."""
+def measured_id(
+    project: Project,
+    content: ReleaseContent,
+    sources: Sequence[str] | None = None,
+    since: datetime | None = None,
+) -> str:
+    """What results are kept under in the ledger: what answers, how that is measured, where it searches, since when."""
     judge = project.settings.evaluation.judge
+    from_when = {} if since is None else {"since": since.isoformat()}
     return fingerprint(
+        **from_when,
         evaluator=EVALUATOR,
         content=content.content_hash,
         judge={"model": judge.model_dump(mode="json"), "prompt": judge_prompt(project)} if judge else None,
@@ -119,7 +131,11 @@ def judge_prompt(project: Project) -> str:
 
 @contextmanager
 def _asker(
-    project: Project, content: ReleaseContent, sources: Sequence[str] | None, usage: UsageSink | None
+    project: Project,
+    content: ReleaseContent,
+    sources: Sequence[str] | None,
+    usage: UsageSink | None,
+    since: datetime | None,
 ) -> Iterator[Asker]:
     """Everything that is needed to ask, with models that are not paid for the same twice."""
     from rag_assets.models.chat import ChatModel
@@ -134,7 +150,11 @@ def _asker(
         )
         pipeline = replace(pipeline, retriever=replace(pipeline.retriever, embedder=queries))
         replayed = partial(
-            ReplayedChat, ledger=project.ledger, settings=content.chat, provider=providers[content.chat.provider]
+            ReplayedChat,
+            ledger=project.ledger,
+            settings=content.chat,
+            provider=providers[content.chat.provider],
+            since=since,
         )
         if judging is None:
             yield Asker(pipeline, queries, replayed, None, sources)
@@ -142,7 +162,12 @@ def _asker(
         models = judge_models(judging, project.settings.models)
         with ChatModel(models, usage, limits=project.ledger) as chat:
             judges = partial(
-                ReplayedChat, chat, ledger=project.ledger, settings=models.chat, provider=providers[judging.provider]
+                ReplayedChat,
+                chat,
+                ledger=project.ledger,
+                settings=models.chat,
+                provider=providers[judging.provider],
+                since=since,
             )
             yield Asker(pipeline, queries, replayed, Judge(judge_prompt(project), judges), sources)
 

@@ -29,13 +29,14 @@ SPARED_BASELINE_FRACTION = 0.1
 class OutageWatch:
     """Counts the failures of one evaluation. `total` is how many questions it has, `to_ask` how many are asked now.
 
-    `baseline`: something else is to be compared with it.
+    `baseline`: something else is to be compared with it. Without `spared`, no outage is passed over.
     """
 
-    def __init__(self, total: int, to_ask: int, *, baseline: bool = False) -> None:
+    def __init__(self, total: int, to_ask: int, *, baseline: bool = False, spared: bool = True) -> None:
         self._total = total
         self._to_ask = to_ask
         self._baseline = baseline
+        self._spared = spared
         self._asked = 0
         self._outages = 0
         self._in_a_row = 0
@@ -69,6 +70,8 @@ class OutageWatch:
             raise self._error(self._last)
 
     def _too_many_outages(self) -> bool:
+        if not self._spared:
+            return self._outages > 0
         if self._baseline and self._outages > SPARED_BASELINE_FRACTION * self._total:
             return True
         if 2 * self._outages > self._to_ask:

@@ -10,6 +10,7 @@ import base64
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,20 @@ from rag_assets.models.vectors import Vectors
 class ReplayedChat:
     """`chat`, answered from the ledger where it holds the answer to an equal request. For one question, in one thread.
 
-    `replayed_ms` is how long the answers from the ledger took when they were made; `asked`, whether it was asked.
+    What it said before `since` counts as not said. `replayed_ms` is how long the answers from the ledger took when they
+    were made; `asked`, whether it was asked.
     """
 
-    def __init__(self, chat: Chat, ledger: Ledger, settings: ChatSettings, provider: ProviderSettings) -> None:
+    def __init__(
+        self,
+        chat: Chat,
+        ledger: Ledger,
+        settings: ChatSettings,
+        provider: ProviderSettings,
+        since: datetime | None = None,
+    ) -> None:
         self._chat = chat
+        self._since = since
         self._ledger = ledger
         self._settings = settings
         self._server = server_of(provider)
@@ -53,13 +63,13 @@ class ReplayedChat:
             messages=[dict(message) for message in messages],
             extra=dict(extra or {}),
         )
-        known = self._ledger.completion(key)
+        known = self._ledger.completion(key, since=self._since)
         if known is not None:
             self.replayed_ms += known.latency_ms
             return _result(known)
         result = self._chat.complete(messages, extra=extra)
         if result.finish_reason == "stop":  # what was cut short may have been so by the moment
-            self._ledger.record_completion(_completion(key, result))
+            self._ledger.record_completion(_completion(key, result), replace=self._since is not None)
         return result
 
 

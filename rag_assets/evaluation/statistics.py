@@ -64,7 +64,7 @@ def interval(
     checked = _checked(values)
     rng = np.random.default_rng(seed)
     if statistic is None:
-        resampled = _resampled_means(checked, samples, rng)
+        resampled = resampled_means(checked, samples, rng)
     else:
         resampled = _resampled(checked, samples, rng, statistic)
     low, high = np.quantile(resampled, (0.025, 0.975))
@@ -92,7 +92,7 @@ def paired_difference(
         raise ValueError(f"{len(candidate)} scores cannot be paired with {len(baseline)}")
     differences = _checked(candidate) - _checked(baseline)
     rng = np.random.default_rng(seed)
-    means = _resampled_means(differences, samples, rng)
+    means = resampled_means(differences, samples, rng)
     low, upper, high = np.quantile(means, (0.025, 1 - false_alarm_rate, 0.975))
     p_worse = p_of_loss(differences + margin, samples=samples, seed=seed)
     p_lower = p_worse if margin == 0 else p_of_loss(differences, samples=samples, seed=seed)
@@ -160,7 +160,7 @@ def _checked(values: Values) -> Floats:
     return checked
 
 
-def _resampled_means(values: Floats, samples: int, rng: np.random.Generator) -> Floats:
+def resampled_means(values: Floats, samples: int, rng: np.random.Generator) -> Floats:
     """Means of `samples` resamples: how often each distinct value is drawn is multinomial."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) == 1:

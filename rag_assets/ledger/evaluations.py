@@ -147,18 +147,21 @@ class Evaluations(Database):
                     found[item.question_hash] = item
         return found
 
-    def record_completion(self, completion: Completion) -> None:
-        """Keeps what a model said; what an equal request got first stays."""
+    def record_completion(self, completion: Completion, *, replace: bool = False) -> None:
+        """Keeps what a model said; what an equal request got first stays, unless `replace`."""
+        row = {**asdict(completion), "created_at": utc_now()}
+        changed = [name for name in row if name != "request_hash"] if replace else []
         with self.writing() as connection:
-            self.upsert(connection, completions_table, [{**asdict(completion), "created_at": utc_now()}])
+            self.upsert(connection, completions_table, [row], update=changed)
 
-    def completion(self, request_hash: str) -> Completion | None:
-        """What the model said to this request before."""
+    def completion(self, request_hash: str, *, since: datetime | None = None) -> Completion | None:
+        """What the model said to this request before, or between `since` and now."""
         columns = [column for column in completions_table.c if column.name != "created_at"]
         with self.reading() as connection:
-            row = connection.execute(
-                select(*columns).where(completions_table.c.request_hash == request_hash)
-            ).one_or_none()
+            statement = select(*columns).where(completions_table.c.request_hash == request_hash)
+            if since is not None:
+                statement = statement.where(completions_table.c.created_at >= since)
+            row = connection.execute(statement).one_or_none()
         return Completion(**row._mapping) if row else None
 
     def forget_completions(self, before: datetime) -> int:

@@ -183,6 +183,11 @@ class Releases(Database):
 
         Flips made by a rollback are taken back, not stacked, so rolling back twice goes two releases back.
         """
+        stack = self.serving_stack()
+        return self.release(stack[-2]) if len(stack) > 1 else None
+
+    def serving_stack(self) -> list[str]:
+        """What serves, last, after what served before it and would again by rollbacks, the oldest first."""
         stack: list[str] = []
         for change in reversed(self.serving_history()):
             if change.rollback and change.release_id in stack:
@@ -190,7 +195,7 @@ class Releases(Database):
                 del stack[last + 1 :]
             else:
                 stack.append(change.release_id)
-        return self.release(stack[-2]) if len(stack) > 1 else None
+        return stack
 
 
 def pruned_error(release_id: str, unpinned_at: datetime) -> NoReleaseError:

@@ -116,7 +116,7 @@ def _bad_question(item: ItemResult, question: GoldenQuestion | None, change: str
         expected=tuple(_expected(one) for one in question.expected) if question else (),
         accepted=tuple(_cut(one) for one in question.answers) if question else (),
         answerable=item.answerable,
-        answer=NOT_SHOWN if _tells(item, hidden) else _cut(item.answer),
+        answer=NOT_SHOWN if tells_hidden(item, hidden) else _cut(item.answer),
         refused=item.refused,
         error=item.error or "",
         retrieved=tuple(
@@ -133,7 +133,7 @@ def _bad_question(item: ItemResult, question: GoldenQuestion | None, change: str
     )
 
 
-def _tells(item: ItemResult, hidden: Hidden) -> bool:
+def tells_hidden(item: ItemResult, hidden: Hidden) -> bool:
     """Whether the answer may hold text of a hidden document: it cites one, or cites nothing and was given one."""
     if item.refused or not item.answer:
         return False
