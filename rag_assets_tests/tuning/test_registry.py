@@ -88,6 +88,7 @@ def test_a_tie_and_too_few_questions_keep_the_champion(small_project: SmallProje
         assert project.ledger.model_statuses() == {ONE: "challenger", TWO: "rejected"}
 
 
+@pytest.mark.slow
 def test_a_gate_that_refuses_the_winner_leaves_the_champion(small_project: SmallProject, openai_server: OpenAIServer):
     arena(small_project, openai_server, extra="evaluation: {minima: {answer_contains: 0.9}}")
     openai_server.reply = answering({BASE: (), ONE: range(1, 8)})
@@ -112,11 +113,16 @@ def test_a_gate_that_refuses_the_winner_leaves_the_champion(small_project: Small
 @pytest.mark.parametrize(
     ("place", "hit"),
     [
-        ("comparison.between_started_and_asked", 1),
-        ("comparison.between_asked_and_finished", 1),
         ("comparison.between_decided_and_released", 1),
-        ("comparison.between_released_and_recorded", 1),
-        ("answer", 11),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (
+                ("comparison.between_started_and_asked", 1),
+                ("comparison.between_asked_and_finished", 1),
+                ("comparison.between_released_and_recorded", 1),
+                ("answer", 11),
+            )
+        ),
     ],
 )
 def test_a_killed_comparison_goes_on_where_it_was(
@@ -163,6 +169,7 @@ def test_a_killed_comparison_goes_on_where_it_was(
         assert [one.release_id for one in project.ledger.decisions()] == [project.release().release_id]
 
 
+@pytest.mark.slow
 def test_an_outage_decides_nothing(small_project: SmallProject, openai_server: OpenAIServer):
     arena(small_project, openai_server)
     openai_server.script("ok", "ok", "ok", Fault(status=503))
@@ -195,6 +202,7 @@ def test_what_cannot_take_the_place_of_the_champion_is_not_asked(
     assert chats(openai_server) == 0
 
 
+@pytest.mark.slow
 def test_a_person_promotes_goes_back_and_retires(small_project: SmallProject, openai_server: OpenAIServer):
     arena(small_project, openai_server)
     openai_server.reply = answering({BASE: (1, 2), ONE: NUMBERS, TWO: NUMBERS})
