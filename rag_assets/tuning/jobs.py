@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -68,12 +68,14 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
     Raises `GateError` unless the file passed its gates, `BudgetError`, and what the provider refuses, with nothing
     paid; `ProviderUnavailableError` where it is not known yet whether a job was created: the next try finds out first.
     """
-    cost = require_training_file(project, file)
-    wish = wish_of(project, file, estimated_cost_usd=cost.cost_usd)
+    wish = wish_of(project, file)
+    cost = require_training_file(project, file, covered=_is_known(project, wish))
+    wish = replace(wish, estimated_cost_usd=cost.cost_usd)
     with open_tuner(project, wish.provider) as tuner:
         job = project.ledger.begin_tuning(wish, run_id=run_id)
         if job.state == SUCCEEDED and job.model_id and not tuner.model_exists(job.model_id):
             say(f"The model {job.model_id} of these examples is gone at {wish.provider!r}: tuning anew.")
+            require_training_file(project, file)
             job = project.ledger.begin_tuning(wish, run_id=run_id, anew=True)
         before = job.state
         if before == INTENDED:
@@ -82,6 +84,12 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
             return Submitted(job, submission.how, tuner.job_url(job.name))
         how: How = "reused" if before == SUCCEEDED else "continued"
         return Submitted(job, how, tuner.job_url(job.name))
+
+
+def _is_known(project: Project, wish: TuningWish) -> bool:
+    """Whether an attempt for it is under way or done, so that its money is set aside or spent already."""
+    attempts = (job for job in project.ledger.tuning_jobs() if job.key == wish.key)
+    return any(job.is_open or job.state == SUCCEEDED for job in attempts)
 
 
 def wish_of(project: Project, file: TrainingFile, *, estimated_cost_usd: float | None = None) -> TuningWish:

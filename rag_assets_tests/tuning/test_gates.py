@@ -61,10 +61,11 @@ def test_a_budget_is_judged_with_what_was_spent_until_now(small_project: SmallPr
         foreseen = require_training_file(project, file).cost_usd
         assert foreseen is not None and 0 < foreseen < 1
         _spend(project, 1.0 - foreseen / 2)
-        with pytest.raises(GateError, match=r"'training_budget' failed.*spend\.month_usd"):
+        with pytest.raises(GateError, match=r"'training_budget' failed.*more than the month's budget has left"):
             require_training_file(project, file)
+        assert require_training_file(project, file, covered=True).cost_usd == foreseen
         newest = project.ledger.verdicts(BUDGET, limit=1)[0]
-        assert not newest.passed and newest.details["limits"]["spend.month_usd"]["spent_usd"] > 0.9
+        assert not newest.passed and newest.details["months"]["spend.month_usd"]["spent"] > 0.9
 
 
 def _spend(project, amount: float) -> None:

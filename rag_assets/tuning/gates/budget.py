@@ -1,13 +1,16 @@
-"""The gate of the budget: what the job would cost, against the most that it may and what is left of the month."""
+"""The gate of the budget: what the job would cost, against the most that it may and what is left of the month.
+
+It stops what cannot fit before anything is written down or sent. That two jobs at once do not fit together, each of
+which would alone, is seen when the money is set aside (`Ledger.reserve`), which is exact.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rag_assets.config import Settings
-from rag_assets.ledger.columns import utc_now
+from rag_assets.ledger.budgets import Budget, dollars
 from rag_assets.releasing import GateVerdict
 from rag_assets.tuning.gates.verdicts import BUDGET
 from rag_assets.tuning.training_cost import TrainingCost
@@ -15,72 +18,62 @@ from rag_assets.tuning.training_cost import TrainingCost
 if TYPE_CHECKING:
     from rag_assets.ledger import Ledger
 
-RULES = "budget@1"
+RULES = "budget@2"
 ASSET = "fine_tuning_job"
 """Whose spending a job is, as `spend.assets` names it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A budget, and what was spent of it, in US dollars."""
-
-    name: str
-    limit_usd: float
-    spent_usd: float
-
-    @property
-    def left_usd(self) -> float:
-        return max(0.0, self.limit_usd - self.spent_usd)
+def budgets_of(settings: Settings, ledger: Ledger) -> list[Budget]:
+    """The budgets of this month that a job now has to keep: the platform's, and its asset's."""
+    return [budget for budget in ledger.budgets(settings.spend) if budget.asset in (None, ASSET)]
 
 
-def limits_of(settings: Settings, ledger: Ledger) -> list[Limit]:
-    """The budgets that a job now has to keep: its own, its asset's and the platform's of this month."""
-    start = month_start(utc_now())
-    limits = [Limit("tuning.budget_usd", settings.tuning.budget_usd, 0.0)]
-    if ASSET in settings.spend.assets:
-        spent = ledger.usage_totals(since=start, asset=ASSET).cost_usd
-        limits.append(Limit(f"spend.assets.{ASSET}", settings.spend.assets[ASSET], spent))
-    if settings.spend.month_usd is not None:
-        limits.append(Limit("spend.month_usd", settings.spend.month_usd, ledger.usage_totals(since=start).cost_usd))
-    return limits
+def judge_budget(
+    cost: TrainingCost, *, job_usd: float, months: Sequence[Budget], unreadable: int, subject: str
+) -> GateVerdict:
+    """The estimate against `job_usd`, the most that a job may cost, and against what is left of each of `months`.
 
-
-def month_start(now: datetime) -> datetime:
-    """Midnight of the first day of the month of `now`, in its zone."""
-    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def judge_budget(cost: TrainingCost, limits: list[Limit], *, unreadable: int, subject: str) -> GateVerdict:
-    """The estimate against every limit. A price that is not known fails, for nothing says what would be paid."""
+    A price that is not known fails, for nothing says what would be paid.
+    """
     reasons = []
     if unreadable:
         reasons.append(f"{unreadable:,} lines hold no example whose cost could be told")
-    if cost.cost_usd is None:
+    wanted = cost.cost_usd
+    if wanted is None:
         reasons.append(_unknown_price(cost))
     else:
+        if wanted > job_usd:
+            reasons.append(f"{_in_words(cost)}, which is more than tuning.budget_usd, {dollars(job_usd)}")
         reasons += [
-            f"${cost.cost_usd:,.2f} is more than the ${limit.left_usd:,.2f} that {limit.name} leaves "
-            f"(${limit.spent_usd:,.2f} of ${limit.limit_usd:,.2f} is spent)"
-            for limit in limits
-            if cost.cost_usd > limit.left_usd
+            f"{dollars(wanted)} is more than {month.whose} has left ({month.figures()})"
+            for month in months
+            if wanted > month.left_usd + month.rounding_usd
         ]
     return GateVerdict(
         gate=BUDGET,
         subject=subject,
         passed=not reasons,
         reason="; ".join(reasons) or f"{_in_words(cost)}, within every budget",
-        details={
-            "base_model": cost.base.model,
-            "provider": cost.base.provider,
-            "train_tokens": cost.train_tokens,
-            "validation_tokens": cost.validation_tokens,
-            "epochs": cost.epochs,
-            "billed_tokens": cost.billed_tokens,
-            "price_per_million_usd": cost.price_usd,
-            "estimated_cost_usd": cost.cost_usd,
-            "limits": {one.name: {"limit_usd": one.limit_usd, "spent_usd": one.spent_usd} for one in limits},
-        },
+        details=_figures(cost, job_usd, months),
     )
+
+
+def _figures(cost: TrainingCost, job_usd: float, months: Sequence[Budget]) -> dict[str, Any]:
+    return {
+        "base_model": cost.base.model,
+        "provider": cost.base.provider,
+        "train_tokens": cost.train_tokens,
+        "validation_tokens": cost.validation_tokens,
+        "epochs": cost.epochs,
+        "billed_tokens": cost.billed_tokens,
+        "price_per_million_usd": cost.price_usd,
+        "estimated_cost_usd": cost.cost_usd,
+        "budget_usd": job_usd,
+        "months": {
+            month.key: {"limit": month.limit_usd, "spent": month.spent_usd, "set_aside": month.set_aside_usd}
+            for month in months
+        },
+    }
 
 
 def _unknown_price(cost: TrainingCost) -> str:
@@ -98,4 +91,4 @@ def _in_words(cost: TrainingCost) -> str:
     if not cost.price_usd:
         return f"{tokens} cost nothing at {cost.base.provider!r}"
     times = f"× {cost.epochs} epochs × ${cost.price_usd:,.2f} a million tokens"
-    return f"({tokens}) {times} is ${cost.cost_usd:,.2f}"
+    return f"({tokens}) {times} is {dollars(cost.cost_usd or 0.0)}"

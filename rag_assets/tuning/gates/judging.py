@@ -73,10 +73,11 @@ def judge_training_file(project: Project, file: TrainingFile) -> list[GateVerdic
     return [recorded(judgement.verdict(gate), project.ledger) for gate in TRAINING_GATES]
 
 
-def require_training_file(project: Project, file: TrainingFile) -> TrainingCost:
+def require_training_file(project: Project, file: TrainingFile, *, covered: bool = False) -> TrainingCost:
     """What a job on `file` will cost. Raises `GateError` unless every gate passed for exactly this file.
 
-    The budget is judged anew, with what was spent until now. Call it in the body of whatever pays for a job.
+    The budget is judged anew, with what was spent and set aside until now; unless the job is `covered`: its money is
+    set aside or paid already, and would count twice. Call it in the body of whatever pays for a job.
     """
     digest = content_digest(file)
     for gate in TRAINING_GATES:
@@ -93,9 +94,10 @@ def require_training_file(project: Project, file: TrainingFile) -> TrainingCost:
         if not verdict.passed:
             raise _refused(gate, file, str(verdict.details.get("reason", "")))
     judgement = Judgement(project, file)
-    now = recorded(judgement.verdict(BUDGET), project.ledger)
-    if not now.passed:
-        raise _refused(BUDGET, file, now.reason)
+    if not covered:
+        now = recorded(judgement.verdict(BUDGET), project.ledger)
+        if not now.passed:
+            raise _refused(BUDGET, file, now.reason)
     return judgement.cost
 
 
@@ -190,8 +192,14 @@ def _judged_tokens(one: Judgement, subject: str) -> GateVerdict:
 
 
 def _judged_budget(one: Judgement, subject: str) -> GateVerdict:
-    limits = budget.limits_of(one.project.settings, one.project.ledger)
-    return budget.judge_budget(one.cost, limits, unreadable=one.contents.unreadable, subject=subject)
+    settings = one.project.settings
+    return budget.judge_budget(
+        one.cost,
+        job_usd=settings.tuning.budget_usd,
+        months=budget.budgets_of(settings, one.project.ledger),
+        unreadable=one.contents.unreadable,
+        subject=subject,
+    )
 
 
 _JUDGES: dict[str, Callable[[Judgement, str], GateVerdict]] = {
