@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,13 @@ from rag_assets.errors import (
     RateLimitError,
     TuningError,
 )
+from rag_assets.project import Project
 from rag_assets.tuning import polling
 from rag_assets.tuning.collecting import collect
 from rag_assets.tuning.gates import judge_training_file, require_training_file
 from rag_assets.tuning.jobs import submit
 from rag_assets.tuning.polling import cancel, poll, wait_until_ended
+from rag_assets.tuning.training_cost import TrainingCost
 from rag_assets.tuning.training_file import TrainingFile
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.fine_tuning_server import CALLS, Fault, FineTuningServer, fine_tuning_server
@@ -287,11 +290,33 @@ def test_over_budget_stops_before_anything_is_asked(
     assert foreseen is not None and foreseen > 0
     small_project.config_file.write_text(f"{text}\nspend: {{month_usd: {foreseen * 1.5}}}\n", "utf-8")
     fine_tuning_server.calls.clear()
-    with small_project.open() as project, pytest.raises(BudgetError, match="set aside"):
+    with small_project.open() as project, pytest.raises(GateError, match=r"training_budget.*set aside"):
         submit(project, passed_file(project, "autumn"))
     assert not {"upload", "create"} & fine_tuning_server.calls.keys()
     with small_project.open() as project:
-        assert [job.state for job in project.ledger.tuning_jobs()] == ["refused", "submitted"]
+        assert submit(project, passed_file(project)).how == "continued", "its own money stands in nobody's way"
+        assert [job.state for job in project.ledger.tuning_jobs()] == ["submitted"]
+
+
+def test_money_that_another_run_took_after_the_gate_is_not_spent_twice(
+    small_project: SmallProject, fine_tuning_server: FineTuningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(small_project, fine_tuning_server)
+    with small_project.config_file.open("a", encoding="utf-8") as settings:
+        settings.write("spend: {month_usd: 1.0}\n")
+
+    def overtaken(project: Project, file: TrainingFile, **rest: Any) -> TrainingCost:
+        cost = require_training_file(project, file, **rest)
+        project.ledger.reserve("answers", 1.0, model="gpt-4o-mini", limits=project.settings.spend)
+        return cost
+
+    monkeypatch.setattr("rag_assets.tuning.jobs.require_training_file", overtaken)
+    with small_project.open() as project:
+        file = passed_file(project)
+        with pytest.raises(BudgetError, match="set aside"):
+            submit(project, file)
+        assert [job.state for job in project.ledger.tuning_jobs()] == ["refused"]
+    assert not {"upload", "create"} & fine_tuning_server.calls.keys()
 
 
 def test_two_that_fit_alone_and_not_together(small_project: SmallProject, fine_tuning_server: FineTuningServer) -> None:
@@ -306,7 +331,7 @@ def test_two_that_fit_alone_and_not_together(small_project: SmallProject, fine_t
         with small_project.open() as project:
             try:
                 return submit(project, file).how
-            except BudgetError:
+            except (BudgetError, GateError):
                 return "refused"
 
     with small_project.open() as project:  # the verdicts of budgets are about the budgets
