@@ -13,11 +13,12 @@ from rag_assets.assets.partitions import (
 )
 from rag_assets.assets.release import release
 from rag_assets.assets.snapshot import index_snapshot
+from rag_assets.assets.training_file import training_file
 
 INGESTION_ASSETS = [raw_documents, chunks, embeddings, vector_index]
 EVALUATION_ASSETS = [golden_questions, eval_report]
 RELEASE_ASSETS = [index_snapshot, *EVALUATION_ASSETS, release]
-TUNING_ASSETS = [training_examples]
+TUNING_ASSETS = [training_examples, training_file]
 
 __all__ = [
     "EVALUATION_ASSETS",
@@ -38,5 +39,6 @@ __all__ = [
     "sync_example_sets",
     "sync_partitions",
     "training_examples",
+    "training_file",
     "vector_index",
 ]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from rag_assets import schemas
 from rag_assets.assets import column_lineage
 from rag_assets.ingestion import ChunksResult, EmbeddingsResult, IndexResult, RawDocumentsResult
-from rag_assets.releasing import ReleaseResult, SnapshotResult
+from rag_assets.releasing import GateVerdict, ReleaseResult, SnapshotResult
 from rag_assets.store import IndexTable, Table
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from rag_assets.evaluation.question_table import QuestionsResult
     from rag_assets.evaluation.review import Review
     from rag_assets.tuning.examples import Example, ExamplesResult
+    from rag_assets.tuning.making import TrainingFileResult
 
 PREVIEW_ROWS = 5
 PREVIEW_CHARACTERS = 200
+LEFT_OUT_SHOWN = 50
 
 Metadata = dict[str, Any]
 
@@ -223,6 +225,32 @@ def of_training_examples(result: ExamplesResult, table: Table, examples: Sequenc
         "examples_unanswerable": sum(not example.answerable for example in examples),
         "examples_closed_book": sum(example.closed_book for example in examples),
         "preview": _preview(table, ["origin", "prompt", "answer", "accepted"]),
+    }
+
+
+def of_training_file(result: TrainingFileResult, verdicts: Sequence[GateVerdict]) -> Metadata:
+    """Metadata of `training_file`."""
+    found, file = result.manifest, result.file
+    left_out = [[one["set"], one["origin"], one["reason"]] for one in found["left_out"][:LEFT_OUT_SHOWN]]
+    origins = (origin for _, origin in zip(range(PREVIEW_ROWS), file.origins(), strict=False))
+    preview = [[one["split"], one["set"], one["origin"], one["prompt"]] for one in origins]
+    return {
+        "training_file": file.file_id,
+        "path": dg.MetadataValue.path(str(file.folder)),
+        "new": result.new,
+        "snapshot": found["snapshot_id"],
+        "examples_train": found["examples"]["train"],
+        "examples_validation": found["examples"]["validation"],
+        "examples_collected": found["collected"],
+        "examples_joined": found["joined"],
+        "examples_left_out": sum(found["reasons"].values()),
+        "examples_unanswerable": found["unanswerable"],
+        "passages_put_in": found["passages_put_in"],
+        "sets": dg.MetadataValue.md(markdown_table(["set", "data version"], found["sets"].items())),
+        "why_left_out": dg.MetadataValue.md(markdown_table(["reason", "examples"], found["reasons"].items())),
+        "left_out": dg.MetadataValue.md(markdown_table(["set", "origin", "reason"], left_out)),
+        "preview": dg.MetadataValue.md(markdown_table(["split", "set", "origin", "prompt"], preview)),
+        **{f"gate_{verdict.gate}": f"{_mark(verdict.passed)}: {verdict.reason}" for verdict in verdicts},
     }
 
 

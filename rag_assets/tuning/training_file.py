@@ -4,27 +4,38 @@
                                     validation.jsonl
                                     origins.jsonl       for each line: split, example, set, origin, chunks
                                     manifest.json       what the first writer knew: snapshot, sets, settings, counts
+
+Only what is sent decides the name: an example that moved to another line is trained in the same way, and must not be
+paid for again. Its origin is therefore that of the time of writing; by `example` its table knows the present one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from rag_assets.errors import TuningError
+from rag_assets.ledger import Ledger
 
 Split = Literal["train", "validation"]
 SPLITS: tuple[Split, ...] = ("train", "validation")
 FOLDER = "training_files"
+ORIGINS = "origins.jsonl"
+MANIFEST = "manifest.json"
+INPUTS = ".inputs"
+"""Where it is remembered which inputs gave which file."""
+FILE_ID_LENGTH = 32
+ASSET = "training_file"
 
 
 @dataclass(frozen=True)
 class TrainingFile:
-    """One training file. `file_id` is a hash of the bytes of its three `.jsonl` files."""
+    """One training file. `file_id` is `digest_of` the bytes of its two splits."""
 
     folder: Path
     file_id: str
@@ -52,12 +63,29 @@ class TrainingFile:
 
     def origins(self) -> Iterator[dict[str, Any]]:
         """One object for each example, train first, in the order of the lines."""
-        with (self.folder / "origins.jsonl").open(encoding="utf-8") as file:
+        with (self.folder / ORIGINS).open(encoding="utf-8") as file:
             for line in file:
                 yield json.loads(line)
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What the first writer of these bytes knew: `examples` (split → count), `snapshot_id`, `sets`, `settings`."""
-        loaded: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text("utf-8"))
+        loaded: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text("utf-8"))
         return loaded
+
+
+def newest_training_file(ledger: Ledger, data_path: Path) -> TrainingFile:
+    """The training file that was made last. Raises `TuningError` when there is none, or it is gone."""
+    made = ledger.stage_runs(ASSET, "", limit=1)
+    if not made:
+        raise TuningError("No training file was made yet.", fix="Materialize training_file, or run: rag-assets tune")
+    return TrainingFile.open(data_path, made[0].data_version)
+
+
+def digest_of(contents: Mapping[Split, bytes]) -> str:
+    """The id of a training file whose splits hold these bytes: 32 characters."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        digest.update(f"{split}\0{len(contents[split])}\0".encode())
+        digest.update(contents[split])
+    return digest.hexdigest()[:FILE_ID_LENGTH]

@@ -60,6 +60,7 @@ def test_every_asset_explains_itself() -> None:
         "eval_report",
         "release",
         "training_examples",
+        "training_file",
         "maintenance",
     }
     for key in keys:
@@ -74,7 +75,11 @@ def test_no_asset_is_marked_with_a_provider_that_the_project_need_not_use() -> N
     from rag_assets.definitions import defs
 
     graph = defs.resolve_asset_graph()
-    assert {kind for key in graph.materializable_asset_keys for kind in graph.get(key).kinds} == {"lancedb", "html"}
+    assert {kind for key in graph.materializable_asset_keys for kind in graph.get(key).kinds} == {
+        "lancedb",
+        "html",
+        "json",
+    }
 
 
 def test_refresh_all_releases_what_the_sound_sources_brought(small_project: SmallProject) -> None:
