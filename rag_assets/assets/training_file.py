@@ -24,7 +24,7 @@ def training_file(context: dg.AssetExecutionContext, project: ProjectResource) -
 
     Train and validation are split by the words of the question. The same inputs give the same file, which is never
     written again; every line can be traced to its origin. An example without a passage to stand on is left out and
-    counted. The gates judge exactly this file and leave their verdicts in the ledger; what pays for a job asks for them.
+    counted. The gates judge exactly this file and leave their verdicts in the ledger, where what pays looks for them.
     """
     from rag_assets.models.usage import UsageMeter
     from rag_assets.tuning.gates import judge_training_file

@@ -1,4 +1,4 @@
-"""Keeps a training file: written whole or not at all, under a name that its bytes decide, and never again afterwards."""
+"""Keeps a training file: written whole or not at all, under a name that its bytes decide, and never again."""
 
 from __future__ import annotations
 
