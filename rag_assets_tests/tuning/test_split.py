@@ -21,9 +21,10 @@ def test_golden_questions_of_the_split_train_fall_on_both_sides() -> None:
     assert share == pytest.approx(0.2, abs=0.05)
 
 
-@pytest.mark.parametrize(
-    "other", ["WHAT is a release", "what  is\na release?!", "a release is what?", "Ｗhat is a release?"]
-)
+SAME = ["WHAT is a release", "what  is\na release?!", "a release is what?", "Ｗhat is a release?"]
+
+
+@pytest.mark.parametrize("other", SAME)
 def test_the_same_words_are_on_the_same_side(other: str) -> None:
     for share in (0.05, 0.2, 0.35, 0.5):
         assert split_of_example(other, share) == split_of_example("What is a release?", share)

@@ -20,7 +20,7 @@ from rag_assets.tuning.evidence import NO_PASSAGE, NOT_FOUND, NOT_THERE, QUOTE_G
 from rag_assets.tuning.examples import read_examples, sync_examples
 from rag_assets.tuning.gates.reading import content_digest
 from rag_assets.tuning.making import TrainingFileResult, make_training_file
-from rag_assets.tuning.training_file import TrainingFile, newest_training_file
+from rag_assets.tuning.training_file import SPLITS, TrainingFile, newest_training_file
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest
 
@@ -68,7 +68,7 @@ def made(project: SmallProject) -> TrainingFileResult:
 
 def by_question(file: TrainingFile) -> dict[str, tuple[dict[str, Any], list[dict[str, str]]]]:
     """Prompt → where its line is from, and the messages of the line."""
-    lines = [line["messages"] for split in ("train", "validation") for line in file.lines(split)]  # type: ignore[arg-type]
+    lines = [line["messages"] for split in SPLITS for line in file.lines(split)]
     origins = list(file.origins())
     return {origin["prompt"]: (origin, messages) for origin, messages in zip(origins, lines, strict=True)}
 
@@ -102,9 +102,6 @@ def test_every_line_is_what_the_reader_is_asked_and_quotes_its_passage(bar: Smal
         assert all(passage.score is not None for passage in passages)
         right = {n for n, chunk in enumerate(origin["chunks"], start=1) if chunk["right"]}
         assert right == {n for n, _ in learnt.quotes}, "the marks name the right passage, wherever the order put it"
-    assert {tuple(chunk["right"] for chunk in origin["chunks"]) for origin, _ in lines.values()} != {
-        (True, False, False)
-    }
     assert lines["Who owns the bar?"][0]["origin"] == "faq.jsonl:4"
     reasons = {one["origin"]: one["reason"] for one in first.manifest["left_out"]}
     assert reasons == {
@@ -131,9 +128,12 @@ def test_every_line_is_what_the_reader_is_asked_and_quotes_its_passage(bar: Smal
     write(bar, "faq.jsonl", FAQ)
     other = made(bar)
     assert other.file.file_id != first.file.file_id
-    assert {origin["origin"] for origin in other.file.origins()} == {
-        origin["origin"] for origin in first.file.origins()
-    }
+    before, after = (
+        {one["prompt"]: [chunk["chunk_id"] for chunk in one["chunks"]] for one in file.origins()}
+        for file in (first.file, other.file)
+    )
+    assert {prompt: set(chunks) for prompt, chunks in before.items()} == {p: set(c) for p, c in after.items()}
+    assert before != after
     with first.file.path("train").open("a") as file:
         file.write("\n")
     configure(bar, faq="{files: [faq.jsonl]}")
@@ -185,13 +185,11 @@ def test_a_model_that_writes_learns_answers_with_marks_posts_and_chats(bar: Smal
     )
     assert lines["What is mead made of?"][1][-1]["content"] == f"It is made of honey. [{number}]"
     assert "score=" not in lines["What is mead made of?"][1][1]["content"]
-    assert lines["How hot is the water for green tea?"][1][-1]["content"].startswith(
-        "Green tea is steeped at 80 degrees."
-    )
+    assert "Green tea is steeped at 80 degrees. [" in lines["How hot is the water for green tea?"][1][-1]["content"]
     assert [message["content"] for message in lines["Who pours?"][1]] == ["Who pours?", "Ann."]
     system, asked, answer = lines["Winter drinks"][1]
     assert 'in the style "warm"' in system["content"]
-    assert parse_prompt(asked["content"].replace("topic", "topic")).question == "Winter drinks"
+    assert parse_prompt(asked["content"]).question == "Winter drinks"
     assert answer["content"] == "Punch is hot."
     messages = lines["How long does mead ripen?"][1]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
@@ -200,16 +198,14 @@ def test_a_model_that_writes_learns_answers_with_marks_posts_and_chats(bar: Smal
 
 
 def test_the_asset_judges_what_it_made_and_says_so(bar: SmallProject) -> None:
-    more = [
-        {"question": f"What is said of {name}?", "quotes": [text.partition(".")[0]]} for name, text in DRINKS.items()
-    ]
+    more = [{"question": f"What of {name}?", "quotes": [text.partition(".")[0]]} for name, text in DRINKS.items()]
     write(bar, "faq.jsonl", [*FAQ, *more])
     bar.instance.add_dynamic_partitions("example_sets", ["faq"])
     resources: dict[str, Any] = {"project": ProjectResource()}
     dg.materialize([training_examples], instance=bar.instance, partition_key="faq", resources=resources)
     result = dg.materialize([training_file], instance=bar.instance, resources=resources)
     made_now = result.get_asset_materialization_events()[0].materialization
-    metadata = {key: value.value for key, value in made_now.metadata.items()}
+    metadata: dict[str, Any] = {key: value.value for key, value in made_now.metadata.items()}
     with bar.open() as project:
         file = newest_training_file(project.ledger, project.settings.data_path)
         kept = sorted(path.name for path in (project.settings.data_path / "training_files").iterdir())
@@ -217,7 +213,7 @@ def test_the_asset_judges_what_it_made_and_says_so(bar: SmallProject) -> None:
     assert (made_now.tags or {})["dagster/data_version"] == file.file_id
     assert metadata["examples_train"] + metadata["examples_validation"] == 10
     assert metadata["examples_left_out"] == 4
-    assert str(metadata["gate_training_format"]).startswith("passed")
+    assert str(metadata["gate_training_leakage"]).startswith("passed")
     assert str(metadata["gate_training_counts"]).startswith("failed"), "ten are too few once some validate"
     assert NO_PASSAGE in metadata["why_left_out"]
     assert kept == [".inputs", file.file_id], "nothing half-written is left"
