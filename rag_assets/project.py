@@ -268,7 +268,7 @@ class Project:
         release = self.release()
         for name in sources or ():
             self.settings.source(name)
-        usage = StepUsage(OnRecord("search", self.ledger.usage_sink()))
+        usage = StepUsage(OnRecord("search", self.ledger.usage_sink(asset="search", limits=self.settings.spend)))
         with self.retriever(release, usage=usage, groups=groups) as retriever:
             with observed(observers, "retrieve", search_id) as step:
                 hits = retriever.retrieve(asked, k=k, sources=sources)
@@ -292,7 +292,8 @@ class Project:
         for name in sources or ():
             self.settings.source(name)
         answer_id = new_answer_id()
-        usage = OnRecord("answer", self.ledger.usage_sink(answer_id=answer_id))
+        sink = self.ledger.usage_sink(asset="answers", answer_id=answer_id, limits=self.settings.spend)
+        usage = OnRecord("answer", sink)
         with self.pipeline(usage=usage, groups=groups, observers=observers) as pipeline:
             answer = pipeline.ask(question, answer_id=answer_id, sources=sources)
         with usage.where_possible():

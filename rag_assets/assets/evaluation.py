@@ -57,7 +57,9 @@ def eval_report(context: dg.AssetExecutionContext, project: ProjectResource) -> 
     from rag_assets.models.usage import UsageMeter
 
     with project.open_release(context) as opened:
-        meter = UsageMeter([opened.ledger.usage_sink(run_id=context.run.run_id, asset="eval_report")])
+        limits = opened.settings.spend
+        sink = opened.ledger.usage_sink(run_id=context.run.run_id, asset="eval_report", limits=limits)
+        meter = UsageMeter([sink])
         questions = gate_questions(stored_questions(opened.store.golden_questions()))
         result = review(
             opened,

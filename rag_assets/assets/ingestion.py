@@ -167,7 +167,9 @@ def embeddings(
         version = chunks_version(name, chunk_table, opened.generation)
         limits = opened.token_limits(name)
         require(opened.ledger, [TOKEN_BUDGET], subject_of_chunks(name, version, **limits))
-        sink = opened.ledger.usage_sink(run_id=context.run.run_id, source=name, asset="embeddings")
+        sink = opened.ledger.usage_sink(
+            run_id=context.run.run_id, source=name, asset="embeddings", limits=opened.settings.spend
+        )
         meter = UsageMeter([sink])
         space = opened.generation.space
         table = opened.store.embeddings(space.name, space.dimension)

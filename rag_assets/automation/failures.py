@@ -14,6 +14,7 @@ HOPELESS = frozenset(
     {
         "SourceHeldError",
         "GateError",
+        "BudgetError",
         "ConfigurationError",
         "ExamplesError",
         "QuestionsError",

@@ -114,7 +114,7 @@ def evaluate(
                 given,
                 settings=settings,
                 sources=names,
-                usage=project.ledger.usage_sink(asset="eval"),
+                usage=project.ledger.usage_sink(asset="eval", limits=project.settings.spend),
                 progress=lambda what, done, total: status.info("%s of %s %s", done, total, what),
             )
         asked = _Asked(

@@ -69,7 +69,8 @@ class Spending(UsageRows):
 
         Of any number of processes that ask at once, as many get it as the budgets have room for. Raises `BudgetError`,
         with the figures, where the month's budget or the asset's has less left; also where `amount_usd` is None, an
-        unknown price, and a budget applies. Without `expires_in` it is held until it is settled or released.
+        unknown price, and a budget applies. Without `expires_in` it is held until it is settled or released. A
+        `reservation_id` that is there already stands as it is: a second try sets nothing aside again.
         """
         if amount_usd is None and limits.limits(asset):
             raise unknown_price(model, asset)
@@ -91,6 +92,8 @@ class Spending(UsageRows):
             if not self._is_sqlite:  # there, whoever writes is alone already
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BUDGET_LOCK_KEY})
             connection.execute(delete(table).where(table.c.settled_at.is_(None), table.c.expires_at <= now))
+            if reservation_id is not None and _exists(connection, reservation_id):
+                return reservation_id
             for budget in self._budgets(connection, limits, now, [asset]):
                 if row.amount_usd > budget.left_usd + budget.rounding_usd:
                     raise refusal(budget, asset, model, row.amount_usd, now)
@@ -174,6 +177,11 @@ class Spending(UsageRows):
             Budget(asset, month, limit, float(values[2 * at]), float(values[2 * at + 1]))
             for at, (asset, limit) in enumerate(wanted)
         ]
+
+
+def _exists(connection: Connection, reservation_id: str) -> bool:
+    found = select(table.c.reservation_id).where(table.c.reservation_id == reservation_id)
+    return connection.execute(found).first() is not None
 
 
 def _spent(month: str, asset: str | None) -> ScalarSelect[float]:

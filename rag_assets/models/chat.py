@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag_assets.config import ModelSettings
@@ -13,7 +14,7 @@ from rag_assets.models import catalog
 from rag_assets.models.client import make_client, translate_errors
 from rag_assets.models.pacing import announced
 from rag_assets.models.tokenizers import load_tokenizer
-from rag_assets.models.usage import Usage, UsageSink
+from rag_assets.models.usage import ExpectedCall, Usage, UsageSink, accounted, admit, admitted, release
 
 if TYPE_CHECKING:
     import openai
@@ -81,7 +82,14 @@ class ChatModel:
         return self._settings.model
 
     def complete(self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None) -> ChatResult:
-        """Sends `messages` and waits for the answer. `extra` goes into the request's body. Raises a `ModelError`."""
+        """Sends `messages` and waits for the answer. `extra` goes into the request's body.
+
+        Raises a `ModelError`, and a `BudgetError`, with nothing sent, where `usage` does not admit the call.
+        """
+        with admitted(self._usage, partial(self._expected, messages)) as call_id:
+            return self._complete(messages, extra, call_id)
+
+    def _complete(self, messages: Sequence[Message], extra: Mapping[str, Any] | None, call_id: str) -> ChatResult:
         started = time.perf_counter()
         with self._translated(), announced(self._expected_tokens(messages)) as call:
             answer = self._client.chat.completions.with_raw_response.create(**self._request(messages, extra))
@@ -102,6 +110,7 @@ class ChatModel:
             latency_ms=latency_ms,
             requests=1 + answer.retries_taken,
             request_id=answer.headers.get("x-request-id"),
+            call_id=call_id,
         )
 
     def stream(self, messages: Sequence[Message], *, extra: Mapping[str, Any] | None = None) -> ChatStream:
@@ -122,6 +131,14 @@ class ChatModel:
     def _expected_tokens(self, messages: Sequence[Message]) -> int:
         """Roughly what a provider counts before it answers: the prompt and the longest answer."""
         return sum(len(message["content"]) for message in messages) // 4 + self._settings.max_output_tokens
+
+    def _expected(self, messages: Sequence[Message]) -> ExpectedCall:
+        """The prompt's tokens and the longest answer; not even counted where no price makes a cost of them."""
+        price = catalog.price_of(self.model, self._prices, kind=self._provider.kind)
+        sent = self._count(messages, "")[0] if price and (price.input_usd or price.output_usd) else 0
+        most = self._settings.max_output_tokens
+        cost_usd = catalog.cost_usd(self.model, sent, most, self._prices, kind=self._provider.kind)
+        return ExpectedCall(self._settings.provider, self.model, "chat", sent, most, cost_usd)
 
     def _translated(self) -> Any:
         return translate_errors(self._settings.provider, self.model, secret=self._client.api_key)
@@ -154,9 +171,10 @@ class ChatModel:
         parts: list[str] = []
         finish_reason, answered_by, reported = "", "", None
         answer = None
+        call_id = admit(self._usage, partial(self._expected, messages))
         try:
             with self._translated():
-                with announced(self._expected_tokens(messages)) as call:
+                with accounted(), announced(self._expected_tokens(messages)) as call:
                     answer = self._client.chat.completions.with_raw_response.create(**request)
                 for chunk in answer.parse():
                     answered_by, reported = chunk.model or self.model, chunk.usage or reported
@@ -186,8 +204,11 @@ class ChatModel:
                     latency_ms=(time.perf_counter() - started) * 1000,
                     requests=1 + answer.retries_taken,
                     request_id=answer.headers.get("x-request-id"),
+                    call_id=call_id,
                 )
                 call.settle(stream.result.input_tokens + stream.result.output_tokens)
+            else:
+                release(self._usage, call_id)
 
     def _result(
         self,
@@ -200,6 +221,7 @@ class ChatModel:
         latency_ms: float,
         requests: int,
         request_id: str | None,
+        call_id: str,
     ) -> ChatResult:
         estimated = reported is None or not reported.prompt_tokens
         input_tokens, output_tokens = (
@@ -219,6 +241,7 @@ class ChatModel:
                     latency_ms=latency_ms,
                     request_id=request_id,
                     estimated=estimated,
+                    call_id=call_id,
                 )
             )
         return ChatResult(

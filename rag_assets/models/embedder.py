@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag_assets.config import ModelSettings
-from rag_assets.errors import InvalidRequestError, ModelError, QueryError
+from rag_assets.errors import InvalidRequestError, ModelError, QueryError, RagAssetsError
 from rag_assets.models import catalog
 from rag_assets.models.bounded import run_bounded
 from rag_assets.models.client import make_client, rate_limits
@@ -90,8 +90,8 @@ class Embedder:
 
         A text that cannot be embedded (blank, too long, refused by the provider, answered with a broken vector) is
         reported in `failures` and does not stop the others; how it is found, and how often it is sent, says
-        `isolation.py`. Raises a `ModelError` when the provider itself is unusable, after everything that had arrived by
-        then was yielded.
+        `isolation.py`. Raises a `ModelError` when the provider itself is unusable, and a `BudgetError` when no more may
+        be spent, after everything that had arrived by then was yielded.
         """
         texts = [self.space.document_prefix + text for text in texts]
         counts = [self.count_tokens(text) for text in texts]
@@ -182,12 +182,12 @@ class Embedder:
 
     def _embed(
         self, indices: Sequence[int], texts: Sequence[str], counts: Sequence[int]
-    ) -> tuple[list[EmbeddedBatch], ModelError | None]:
+    ) -> tuple[list[EmbeddedBatch], RagAssetsError | None]:
         """All that could be embedded of one planned batch, and the error that stopped it, if one did."""
         request = IsolatingRequest(self._calls(), texts, counts, self.count_tokens(PROBE))
         try:
             request.send(indices)
-        except ModelError as error:
+        except RagAssetsError as error:
             return request.batches, error
         return request.batches, None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag_assets.config import Price
@@ -12,7 +13,7 @@ from rag_assets.errors import InvalidVectorError, ModelError
 from rag_assets.models import catalog
 from rag_assets.models.client import translate_errors
 from rag_assets.models.pacing import announced
-from rag_assets.models.usage import Usage, UsageSink
+from rag_assets.models.usage import ExpectedCall, Usage, UsageSink, admitted
 from rag_assets.models.vectors import MalformedAnswerError, Vectors, decode_embeddings, unit_rows
 
 if TYPE_CHECKING:
@@ -65,8 +66,13 @@ class EmbeddingCalls:
         """Embeds `texts`, which stand at `indices` of the caller's list and have `counts` tokens, in one request.
 
         Vectors that are broken one by one come back as `failures`. Raises a `ModelError`: `InvalidRequestError` when
-        the provider refuses the request, `InvalidVectorError` when the answer is not one of this protocol.
+        the provider refuses the request, `InvalidVectorError` when the answer is not one of this protocol. Raises
+        `BudgetError`, with nothing sent, where `usage` does not admit it.
         """
+        with admitted(self._usage, partial(self._expected, sum(counts))) as call_id:
+            return self._send(indices, texts, counts, call_id)
+
+    def _send(self, indices: Sequence[int], texts: Sequence[str], counts: Sequence[int], call_id: str) -> EmbeddedBatch:
         started = time.perf_counter()
         translated = translate_errors(self._provider, self._model.name, secret=self._client.api_key)
         with translated, announced(sum(counts)) as call:
@@ -81,7 +87,7 @@ class EmbeddingCalls:
             ) from None
         if reported_tokens is not None:
             call.settle(reported_tokens)
-        usage = self._record(reported_tokens, sum(counts), latency_ms, answer)
+        usage = self._record(reported_tokens, sum(counts), latency_ms, answer, call_id)
         vectors, broken = unit_rows(rows, self._model.dimension)
         failures = {
             position: InvalidVectorError(
@@ -108,7 +114,13 @@ class EmbeddingCalls:
             request["extra_body"] = self._extra
         return request
 
-    def _record(self, reported_tokens: int | None, counted_tokens: int, latency_ms: float, answer: Any) -> Usage:
+    def _expected(self, tokens: int) -> ExpectedCall:
+        cost_usd = catalog.cost_usd(self._model.name, tokens, 0, self._prices, kind=self._kind)
+        return ExpectedCall(self._provider, self._model.name, "embedding", tokens, 0, cost_usd)
+
+    def _record(
+        self, reported_tokens: int | None, counted_tokens: int, latency_ms: float, answer: Any, call_id: str
+    ) -> Usage:
         tokens = counted_tokens if reported_tokens is None else reported_tokens
         usage = Usage(
             provider=self._provider,
@@ -121,6 +133,7 @@ class EmbeddingCalls:
             latency_ms=latency_ms,
             request_id=answer.headers.get("x-request-id"),
             estimated=reported_tokens is None,
+            call_id=call_id,
         )
         if self._usage is not None:
             self._usage.record(usage)

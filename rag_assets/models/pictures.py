@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rag_assets.config import ModelSettings
 from rag_assets.errors import ConfigurationError, ProviderUnavailableError
 from rag_assets.models import catalog
 from rag_assets.models.client import make_client, translate_errors
-from rag_assets.models.usage import Usage, UsageSink
+from rag_assets.models.tokenizers import load_tokenizer
+from rag_assets.models.usage import ExpectedCall, Usage, UsageSink, admitted
 
 if TYPE_CHECKING:
     from rag_assets.models.pacing import SharedLimits
+
+
+PICTURE_TOKENS_MAX = 6_240
+"""Of the largest picture in the best quality: OpenAI's guide "Image generation", cost and latency."""
 
 
 def draw(
@@ -22,7 +28,8 @@ def draw(
 ) -> bytes:
     """The bytes of a picture of `prompt` (PNG from OpenAI's models), by the model of `models.image`.
 
-    Raises `ConfigurationError` for a provider that is not declared or cannot draw, and a `ModelError` where it fails.
+    Raises `ConfigurationError` for a provider that is not declared or cannot draw, a `BudgetError` where `usage` does
+    not admit the call, and a `ModelError` where it fails.
     """
     image = settings.image
     provider = settings.all_providers().get(image.provider)
@@ -34,6 +41,7 @@ def draw(
         )
     started = time.perf_counter()
     with (
+        admitted(usage, partial(_expected, settings, prompt)) as call_id,
         make_client(image.provider, provider, limits=limits) as client,
         translate_errors(image.provider, image.model, secret=client.api_key),
     ):
@@ -54,6 +62,7 @@ def draw(
                 latency_ms=(time.perf_counter() - started) * 1_000,
                 request_id=answer.headers.get("x-request-id"),
                 estimated=used is None,
+                call_id=call_id,
             )
         )
     try:
@@ -63,3 +72,10 @@ def draw(
             f"Provider {image.provider!r}, model {image.model!r}: the answer holds no picture.",
             fix="Choose a model in models.image that answers with b64_json.",
         ) from None
+
+
+def _expected(settings: ModelSettings, prompt: str) -> ExpectedCall:
+    model = settings.image.model
+    sent = load_tokenizer(catalog.chat_encoding(model)).count(prompt)
+    cost_usd = catalog.cost_usd(model, sent, PICTURE_TOKENS_MAX, settings.prices)
+    return ExpectedCall(settings.image.provider, model, "image", sent, PICTURE_TOKENS_MAX, cost_usd)

@@ -74,23 +74,42 @@ def admitted(sink: UsageSink | None, expected: Callable[[], ExpectedCall]) -> It
 
     A body that raises was not answered, unless it had recorded the call. Raises `BudgetError` before the body runs.
     """
+    call_id = admit(sink, expected)
+    try:
+        with accounted():
+            yield call_id
+    except BaseException:
+        release(sink, call_id)
+        raise
+
+
+def admit(sink: UsageSink | None, expected: Callable[[], ExpectedCall]) -> str:
+    """Admits a call and returns its id. Raises `BudgetError`."""
     call_id = uuid.uuid4().hex
     if sink is not None:
         sink.admit(call_id, expected)
+    return call_id
+
+
+def release(sink: UsageSink | None, call_id: str) -> None:
+    """Says that a call was not answered. Raises nothing: what is set aside for it expires by itself."""
+    if sink is not None:
+        with suppress(LedgerError):
+            sink.release(call_id)
+
+
+@contextmanager
+def accounted() -> Iterator[None]:
+    """Says that who makes the requests of the body, in this thread, has them admitted and records them."""
     before = _accounted.set(True)
     try:
-        yield call_id
-    except BaseException:
-        if sink is not None:
-            with suppress(LedgerError):  # what it set aside expires by itself, and the first error says more
-                sink.release(call_id)
-        raise
+        yield
     finally:
         _accounted.reset(before)
 
 
 def is_accounted() -> bool:
-    """Whether who makes the call that is under way in this thread has it admitted and records it."""
+    """Whether somebody answers for the request that is made in this thread: see `accounted`."""
     return _accounted.get()
 
 

@@ -14,19 +14,20 @@ import threading
 from collections.abc import Generator, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import dagster as dg
 from dagster._core.execution.context.invocation import DirectAssetExecutionContext
 from pydantic import Field, PrivateAttr
 
-from rag_assets.config import ModelSettings, ProviderSettings
+from rag_assets.config import ProviderSettings, Settings
 from rag_assets.config_file import load_settings
-from rag_assets.errors import ConfigurationError
+from rag_assets.errors import BudgetError, ConfigurationError
 from rag_assets.ledger import Ledger
 from rag_assets.models.client import make_client
 from rag_assets.models.metering import HttpMeter
 from rag_assets.models.usage import UsageMeter, UsageTotal
+from rag_assets.resources.project import as_failure
 from rag_assets.resources.stock import stock_resource
 
 if TYPE_CHECKING:
@@ -37,13 +38,20 @@ else:
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext
 _KEY = "api_key_of_the_resource"
+ASSET_CHARACTERS, SOURCE_CHARACTERS = 128, 64
+"""As many as the ledger's columns hold; assets and partitions of other projects may have longer names."""
 
 
 class ProviderResource(OpenAIResource):
     """Clients of one provider. With no field set it is the provider of the configured embedding model.
 
-    Settings are read when a client is taken, never when the code location loads. With `api_key` or `base_url` the
-    configuration is not consulted, as with the stock class: `ProviderResource(api_key=dg.EnvVar("OPENAI_API_KEY"))`.
+    Settings are read when a client is taken, never when the code location loads. What a client of a configured
+    provider is asked over HTTP is recorded in the ledger for the asset, its partition and its run, and kept to the
+    budgets of `spend`: a call that does not fit raises `BudgetError` and is not sent. A step that lets that pass fails
+    and is not retried.
+
+    With `api_key` or `base_url` the configuration is not consulted, as with the stock class, so that there is neither a
+    ledger nor a budget: `ProviderResource(api_key=dg.EnvVar("OPENAI_API_KEY"))`.
     """
 
     api_key: str = Field(default="", description="A key, by EnvVar; empty: the configuration names its variable.")
@@ -77,8 +85,10 @@ class ProviderResource(OpenAIResource):
         output = _output_name(asset, asset_key) if asset else None
         meter = self._meter_for(asset, output) if asset and output else UsageMeter()
         try:
-            with self._open_client(meter) as client:
+            with self._open_client(meter, _purpose(context, asset_key)) as client:
                 yield client
+        except BudgetError as error:
+            raise as_failure(error) from error
         finally:
             metadata = usage_metadata(meter)
             if asset and output:
@@ -94,25 +104,31 @@ class ProviderResource(OpenAIResource):
             )
 
     @contextmanager
-    def _open_client(self, meter: UsageMeter) -> Iterator[openai.Client]:
-        """A client that keeps to the limits of its provider together with all runs that share the project's ledger."""
-        name, settings, models, ledger_url = self._resolve()
+    def _open_client(self, meter: UsageMeter, purpose: _Purpose) -> Iterator[openai.Client]:
+        """A client that keeps to the limits of its provider and to the budgets together with all runs that share the
+        project's ledger."""
+        name, settings, configured = self._resolve()
+        prices = configured.models.prices if configured else {}
         with ExitStack() as opened:
-            over_http = settings.kind == "openai"
-            limits = opened.enter_context(Ledger(ledger_url)) if ledger_url and over_http else None
+            ledger = accounts = None
+            if configured and settings.kind == "openai":
+                ledger = opened.enter_context(Ledger(configured.ledger_url))
+                accounts = ledger.usage_sink(**purpose, limits=configured.spend)
+            observer = HttpMeter(meter, provider=name, kind=settings.kind, prices=prices, accounts=accounts)
+            opened.callback(observer.close)
             client = make_client(
                 name,
                 settings,
                 environment={_KEY: self.api_key} if settings.api_key_env == _KEY else None,
-                observer=HttpMeter(meter, provider=name, kind=settings.kind, prices=models.prices),
-                limits=limits,
+                observer=observer,
+                limits=ledger,
             )
             if self.project:
                 client.project = self.project
             yield opened.enter_context(client)
 
-    def _resolve(self) -> tuple[str, ProviderSettings, ModelSettings, str | None]:
-        """The provider's name and settings, the models' settings for their prices, and the ledger's URL if any."""
+    def _resolve(self) -> tuple[str, ProviderSettings, Settings | None]:
+        """The provider's name and settings, and the configuration where that is consulted."""
         if self.api_key or self.base_url:
             settings = ProviderSettings(
                 base_url=self.base_url,
@@ -121,17 +137,16 @@ class ProviderResource(OpenAIResource):
                 timeout_seconds=self.timeout_seconds,
                 max_retries=self.max_retries,
             )
-            return self.provider or "openai", settings, ModelSettings(), None
+            return self.provider or "openai", settings, None
         configured = load_settings(Path(self.config_file) if self.config_file else None)
-        models = configured.models
-        name = self.provider or models.embedding.provider
-        known = models.all_providers()
+        name = self.provider or configured.models.embedding.provider
+        known = configured.models.all_providers()
         if name not in known:
             raise ConfigurationError(
                 f"The resource names the provider {name!r}, which is not declared.",
                 fix=f"Add models.providers.{name}, or use one of: {', '.join(sorted(known))}.",
             )
-        return name, known[name], models, configured.ledger_url
+        return name, known[name], configured
 
 
 def usage_metadata(meter: UsageMeter) -> dict[str, int | float]:
@@ -151,6 +166,28 @@ def _numbers(total: UsageTotal) -> list[tuple[str, int | float]]:
         ("estimated_calls", total.estimated_calls),
     ]
     return numbers if total.unpriced_calls else [*numbers, ("cost_usd", total.cost_usd)]
+
+
+class _Purpose(TypedDict, total=False):
+    run_id: str
+    asset: str
+    source: str | None
+
+
+def _purpose(context: Context, asset_key: dg.AssetKey | None) -> _Purpose:
+    """What the calls are for: run, asset (or check, or op) and partition, as far as there are any."""
+    if isinstance(context, DirectAssetExecutionContext):  # made by hand, outside of a run
+        return {}
+    if isinstance(context, dg.AssetExecutionContext):
+        keys = context.selected_asset_keys
+        key = asset_key or (next(iter(keys)) if len(keys) == 1 else None)
+        asset = key.to_user_string() if key else context.op_execution_context.op.name
+    elif isinstance(context, dg.AssetCheckExecutionContext):
+        asset = context.op_execution_context.op.name
+    else:
+        asset = context.op.name
+    source = context.partition_key[:SOURCE_CHARACTERS] if context.has_partition_key else None
+    return {"run_id": context.run.run_id, "asset": asset[:ASSET_CHARACTERS], "source": source}
 
 
 def _output_name(context: dg.AssetExecutionContext, asset_key: dg.AssetKey | None) -> str | None:

@@ -19,6 +19,15 @@ INTERRUPTED = "The run was stopped. What was finished is kept; the next run goes
 RETRIABLE = (ProviderUnavailableError, RateLimitError, TableLockedError)
 
 
+def as_failure(error: RagAssetsError) -> dg.Failure:
+    """What a step fails with: the one clear sentence, retried only where the same may go well the next time."""
+    return dg.Failure(
+        description=str(error),
+        metadata={"error": type(error).__name__, "problem": error.problem, "fix": error.fix or "—"},
+        allow_retries=isinstance(error, RETRIABLE),
+    )
+
+
 class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
     """Opens the project that the configuration describes when a run starts, not when the code location loads."""
 
@@ -49,11 +58,7 @@ class ProjectResource(dg.ConfigurableResource["ProjectResource"]):
             with Project.open(Path(self.config_file) if self.config_file else None) as project:
                 yield project
         except RagAssetsError as error:
-            raise dg.Failure(
-                description=str(error),
-                metadata={"error": type(error).__name__, "problem": error.problem, "fix": error.fix or "—"},
-                allow_retries=isinstance(error, RETRIABLE),
-            ) from error
+            raise as_failure(error) from error
         except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as stop:
             if not self._in_run:
                 raise
