@@ -14,11 +14,15 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from rag_assets.automation import history
+
+if TYPE_CHECKING:
+    from rag_assets.ledger import Ledger
 
 HOST_TAG = "rag_assets/host"
 """Where a run of the command line, or one within another run, has its process."""
@@ -63,8 +67,11 @@ def orphans(instance: dg.DagsterInstance) -> list[Orphan]:
     return [orphan for orphan in found if orphan is not None and not _lives(orphan.pid, orphan.started_at)]
 
 
-def end_orphans(instance: dg.DagsterInstance) -> list[Orphan]:
-    """Reports runs without a process as failed, or as cancelled where that was asked for. Returns them."""
+def end_orphans(instance: dg.DagsterInstance, ledger: Ledger | None = None) -> list[Orphan]:
+    """Reports runs without a process as failed, or as cancelled where that was asked for. Returns them.
+
+    With a `ledger`, also gives back what their calls had set aside; without, that expires by itself.
+    """
     ended = []
     for orphan in orphans(instance):
         now = instance.get_run_by_id(orphan.run.run_id)
@@ -78,6 +85,8 @@ def end_orphans(instance: dg.DagsterInstance) -> list[Orphan]:
             instance.report_run_canceled(now, said)
         else:
             instance.report_run_failed(now, said)
+        if ledger is not None:
+            ledger.release_reservations_of(orphan.run.run_id)
         ended.append(orphan)
     return ended
 

@@ -7,7 +7,7 @@ values; times are aware and in UTC. SQLite by default, PostgreSQL by URL.
 from __future__ import annotations
 
 from rag_assets.ledger.answers import Answer, Answers, new_answer_id
-from rag_assets.ledger.budgets import Budget, dollars
+from rag_assets.ledger.budgets import Budget, dollars, may_fit_now
 from rag_assets.ledger.claims import Claimant, Claims
 from rag_assets.ledger.comparisons import ComparisonRow, Comparisons, Outcome
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
@@ -63,6 +63,7 @@ __all__ = [
     "Verdict",
     "Watch",
     "dollars",
+    "may_fit_now",
     "new_answer_id",
     "release_content_hash",
 ]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from rag_assets.errors import BudgetError
 
+if TYPE_CHECKING:
+    from rag_assets.config import SpendSettings
+
 ROUNDING = 1e-9
 """Share of a limit that sums of many small amounts may be off by: an amount that fits exactly is not refused."""
+MONTH_KEY, ASSET_KEY = "spend.month_usd", "spend.assets."
+_REFUSAL = re.compile(
+    r"set aside of (\$[\d,.]+), \$[\d,.]+ left\).*Raise (\S+), or wait for (\d{4}-\d\d-\d\d) \(UTC\)", re.S
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Budget:
     @property
     def key(self) -> str:
         """The setting that says the limit."""
-        return "spend.month_usd" if self.asset is None else f"spend.assets.{self.asset}"
+        return MONTH_KEY if self.asset is None else f"{ASSET_KEY}{self.asset}"
 
     @property
     def whose(self) -> str:
@@ -55,6 +64,19 @@ def refusal(budget: Budget, asset: str, model: str, wanted_usd: float, now: date
         f"({budget.figures()}). Nothing was spent on it.",
         fix=f"Raise {budget.key}, or wait for {following} (UTC). What it went to: rag-assets costs",
     )
+
+
+def may_fit_now(error: str, limits: SpendSettings, today: date) -> bool:
+    """Whether what was refused with this sentence may be tried again: another month began, or the limit is another.
+
+    False for every other sentence, also for that of an unknown price.
+    """
+    said = _REFUSAL.search(error)
+    if said is None:
+        return False
+    limit_then, key, following = said.groups()
+    limit = limits.month_usd if key == MONTH_KEY else limits.assets.get(key.removeprefix(ASSET_KEY))
+    return today >= date.fromisoformat(following) or limit is None or dollars(limit) != limit_then
 
 
 def unknown_price(model: str, asset: str) -> BudgetError:

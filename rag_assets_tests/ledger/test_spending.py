@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from rag_assets.config import SpendSettings
 from rag_assets.errors import BudgetError, LedgerError
-from rag_assets.ledger import Ledger, spending, usage_sink
+from rag_assets.ledger import Ledger, may_fit_now, spending, usage_sink
 from rag_assets.models.usage import ExpectedCall, admitted
 from rag_assets_tests.ledger.test_calls import commits, usage
 
@@ -121,6 +121,29 @@ def test_an_unknown_price_is_refused_where_a_budget_applies(ledger: Ledger):
         raise AssertionError("it must not leave")
     assert "models.prices.gpt-4o" in caught.value.fix
     assert ledger.reserve("answers", None, model="gpt-4o", limits=limits(search=1.0))
+
+
+def test_a_refusal_says_when_it_may_be_tried_again(ledger: Ledger):
+    budget = limits(1.0, answers=0.5)
+    with pytest.raises(BudgetError) as of_all:
+        ledger.reserve("search", 2.0, model="m", limits=budget)
+    with pytest.raises(BudgetError) as of_one:
+        ledger.reserve("answers", 0.75, model="m", limits=budget)
+    today = datetime.now(UTC).date()
+    for refused in (str(of_all.value), str(of_one.value)):
+        assert not may_fit_now(refused, budget, today)
+        assert may_fit_now(refused, budget, today + timedelta(days=31))
+        assert may_fit_now(refused, limits(), today)
+    assert may_fit_now(str(of_all.value), limits(3.0, answers=0.5), today)
+    assert not may_fit_now(str(of_one.value), limits(3.0, answers=0.5), today)
+    assert not may_fit_now("The provider is down.", budget, today + timedelta(days=31))
+
+
+def test_a_second_try_sets_nothing_aside_again(ledger: Ledger):
+    budget = limits(1.0)
+    for _ in range(3):
+        ledger.reserve("fine_tuning_job", 0.8, model="m", limits=budget, reservation_id="intent")
+    assert ledger.left_this_month(budget, "fine_tuning_job") == pytest.approx(0.2)
 
 
 def test_what_a_dead_run_set_aside_comes_back(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):

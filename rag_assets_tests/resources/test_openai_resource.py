@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from rag_assets.project import Project
 from rag_assets.resources.openai import ProviderResource
 from rag_assets_tests.openai_server import API_KEY, UNAUTHORIZED, Fault, OpenAIServer
 
@@ -297,6 +298,38 @@ models:
 
     result = _run(instance, ProviderResource(config_file=str(file)), configured)
     assert _metadata(result, "configured")[f"{KEY}.cost_usd"] == pytest.approx(4 / 1e6)
+
+
+def test_calls_are_in_the_ledger_of_the_project_and_keep_to_its_budgets(instance, openai_server, tmp_path, monkeypatch):
+    file = tmp_path / "rag_assets.yaml"
+    file.write_text(
+        f"""
+models:
+  providers: {{team: {{base_url: "{openai_server.base_url}", api_key_env: TEST_KEY}}}}
+  embedding: {{provider: team, model: text-embedding-3-small}}
+  prices: {{gpt-4o-mini: {{input_usd: 1000000, output_usd: 0}}}}
+spend: {{assets: {{thrifty: 10}}}}
+"""
+    )
+    monkeypatch.setenv("TEST_KEY", API_KEY)
+    partitions = dg.StaticPartitionsDefinition(["wiki"])
+
+    @dg.asset(partitions_def=partitions, retry_policy=dg.RetryPolicy(max_retries=2))
+    def thrifty(context: dg.AssetExecutionContext, models: ProviderResource) -> None:
+        with models.get_client(context) as client:
+            for _ in range(3):  # a call is expected to cost 4 dollars for its words
+                client.chat.completions.create(**CHAT)
+
+    resource = ProviderResource(config_file=str(file))
+    result = _run(instance, resource, thrifty, partition_key="wiki", raise_on_error=False)
+    assert not result.success and result.retry_attempts_for_node("thrifty") == 0
+    with Project.open(file) as project:
+        rows = project.ledger.usage()
+        assert [(row.asset, row.source, row.run_id, row.cost_usd) for row in rows] == [
+            ("thrifty", "wiki", result.run_id, 4.0)
+        ] * len(rows)
+        assert len(rows) == len(openai_server.requests) > 0
+        assert project.ledger.open_reservations() == []
 
 
 def test_the_embedded_provider_needs_no_key_and_costs_nothing(instance, tmp_path):

@@ -19,7 +19,7 @@ from rag_assets.automation.opening import with_project
 from rag_assets.automation.orphans import end_orphans
 from rag_assets.errors import RagAssetsError
 from rag_assets.ingestion import watch as rules
-from rag_assets.ledger import Watch
+from rag_assets.ledger import Watch, may_fit_now
 from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
 
@@ -95,7 +95,7 @@ def tick(project: Project, instance: dg.DagsterInstance, cursor_text: str | None
     cursor = Cursor.read(cursor_text, now)
     watches = project.ledger.watches()
     _confirm_launches(project, watches, cursor)
-    end_orphans(instance)
+    end_orphans(instance, project.ledger)
     _count_ended_runs(project, instance, watches, cursor)
     under_way = history.under_way(instance)
     _count_vanished_runs(project, instance, watches, cursor, under_way)
@@ -193,6 +193,7 @@ def _look_around(
     deadline = time.monotonic() + TICK_SECONDS
     days = project.settings.automation.verify_days
     to_retry = project.ledger.sources_to_retry(datetime.now(UTC))
+    _resume_what_fits(project, watches)
     order = [name for name in names if name >= cursor.first] + [name for name in names if name < cursor.first]
     cursor.first = ""
     for name in order:
@@ -215,6 +216,15 @@ def _look_around(
             found.launches[name] = listing, True
     _launch_what_rests(project, changed, watches, cursor, found)
     return found
+
+
+def _resume_what_fits(project: Project, watches: dict[str, Watch]) -> None:
+    """Ends the pauses of sources that a budget stopped, once another month began or the limit is another."""
+    now = datetime.now(UTC)
+    for name, watch in watches.items():
+        if watch.paused_at is not None and may_fit_now(watch.error, project.settings.spend, now.date()):
+            watches[name] = rules.resumed(watch, now)
+            project.ledger.record_watch(watches[name])
 
 
 def _listed(project: Project, name: str, watches: dict[str, Watch], *, again: bool = False) -> rules.Listing | None:

@@ -46,7 +46,7 @@ def release_when_settled(
 
 def tick(project: Project, instance: dg.DagsterInstance) -> dg.SensorResult:
     """Launches the release of the present state, or says why not."""
-    end_orphans(instance)
+    end_orphans(instance, project.ledger)
     reason = _why_not_yet(project, instance)
     if reason:
         return dg.SensorResult(skip_reason=reason)
