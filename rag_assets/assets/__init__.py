@@ -2,6 +2,7 @@
 
 from rag_assets.assets.evaluation import eval_report, golden_questions
 from rag_assets.assets.examples import training_examples
+from rag_assets.assets.fine_tuning import fine_tuned_model, fine_tuning_job
 from rag_assets.assets.ingestion import chunks, embeddings, raw_documents, vector_index
 from rag_assets.assets.partitions import (
     EXAMPLE_SETS,
@@ -18,7 +19,7 @@ from rag_assets.assets.training_file import training_file
 INGESTION_ASSETS = [raw_documents, chunks, embeddings, vector_index]
 EVALUATION_ASSETS = [golden_questions, eval_report]
 RELEASE_ASSETS = [index_snapshot, *EVALUATION_ASSETS, release]
-TUNING_ASSETS = [training_examples, training_file]
+TUNING_ASSETS = [training_examples, training_file, fine_tuning_job, fine_tuned_model]
 
 __all__ = [
     "EVALUATION_ASSETS",
@@ -32,6 +33,8 @@ __all__ = [
     "chunks",
     "embeddings",
     "eval_report",
+    "fine_tuned_model",
+    "fine_tuning_job",
     "golden_questions",
     "index_snapshot",
     "raw_documents",

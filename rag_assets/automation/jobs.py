@@ -10,6 +10,7 @@ from rag_assets.assets.maintenance import maintenance
 from rag_assets.automation.example_jobs import collect_examples
 from rag_assets.automation.helper_jobs import reset_everything, turn_on_automation
 from rag_assets.automation.runs import Jobs, refresh
+from rag_assets.automation.tuning_jobs import finish_tuning, tune_model
 from rag_assets.resources.project import ProjectResource
 
 ingest_source = dg.define_asset_job(
@@ -96,6 +97,8 @@ JOBS: Sequence[Any] = [
     evaluate_index,
     refresh_all,
     collect_examples,
+    tune_model,
+    finish_tuning,
     maintenance_job,
     start_everything,
     reset_everything,

@@ -61,6 +61,8 @@ def test_every_asset_explains_itself() -> None:
         "release",
         "training_examples",
         "training_file",
+        "fine_tuning_job",
+        "fine_tuned_model",
         "maintenance",
     }
     for key in keys:
