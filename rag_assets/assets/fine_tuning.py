@@ -16,6 +16,7 @@ INTENT_TAG = "rag_assets/tuning_intent"
 @dg.asset(
     deps=[training_file],
     group_name=GROUP,
+    kinds={"sql"},
     owners=OWNERS,
     code_version="1",
     retry_policy=RETRY,
@@ -43,6 +44,7 @@ def fine_tuning_job(context: dg.AssetExecutionContext, project: ProjectResource)
 @dg.asset(
     deps=[fine_tuning_job],
     group_name=GROUP,
+    kinds={"sql"},
     owners=OWNERS,
     code_version="1",
     retry_policy=RETRY,

@@ -81,6 +81,7 @@ def test_no_asset_is_marked_with_a_provider_that_the_project_need_not_use() -> N
         "lancedb",
         "html",
         "json",
+        "sql",
     }
 
 
