@@ -1,5 +1,6 @@
 """The assets: thin bodies that read the partition key, call the core, and say what was done."""
 
+from rag_assets.assets.comparison import model_comparison
 from rag_assets.assets.evaluation import eval_report, golden_questions
 from rag_assets.assets.examples import training_examples
 from rag_assets.assets.fine_tuning import fine_tuned_model, fine_tuning_job
@@ -19,7 +20,7 @@ from rag_assets.assets.training_file import training_file
 INGESTION_ASSETS = [raw_documents, chunks, embeddings, vector_index]
 EVALUATION_ASSETS = [golden_questions, eval_report]
 RELEASE_ASSETS = [index_snapshot, *EVALUATION_ASSETS, release]
-TUNING_ASSETS = [training_examples, training_file, fine_tuning_job, fine_tuned_model]
+TUNING_ASSETS = [training_examples, training_file, fine_tuning_job, fine_tuned_model, model_comparison]
 
 __all__ = [
     "EVALUATION_ASSETS",
@@ -37,6 +38,7 @@ __all__ = [
     "fine_tuning_job",
     "golden_questions",
     "index_snapshot",
+    "model_comparison",
     "raw_documents",
     "release",
     "sync_example_sets",

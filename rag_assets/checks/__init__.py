@@ -4,10 +4,11 @@ A blocking check stops the rest of its own run. What holds across runs is the ve
 asset reads in its body; the checks display exactly that verdict.
 """
 
+from rag_assets.checks.comparison import COMPARISON_CHECKS
 from rag_assets.checks.gates import GATE_CHECKS
 from rag_assets.checks.quality import QUALITY_CHECKS
 from rag_assets.checks.warnings import WARNING_CHECKS
 
-CHECKS = [*GATE_CHECKS, *QUALITY_CHECKS, *WARNING_CHECKS]
+CHECKS = [*GATE_CHECKS, *QUALITY_CHECKS, *COMPARISON_CHECKS, *WARNING_CHECKS]
 
 __all__ = ["CHECKS"]

@@ -104,7 +104,7 @@ def review(
             hidden=restricted(project),
         )
         project.ledger.set_report(row.evaluation_id, row.evaluation_id)
-        write_index(reports_folder(project), project.ledger.evaluations())
+        write_index(reports_folder(project), project.ledger.evaluations(), project.ledger.comparisons())
         failpoint("evaluation.between_stored_and_verdict")
     if record_verdict:  # last: whoever may release by this verdict can read its report
         said = {

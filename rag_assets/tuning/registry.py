@@ -17,6 +17,7 @@ from rag_assets.failpoints import failpoint
 from rag_assets.ledger import ComparisonRow, DecisionName, ModelDecision, Release, TunedModel
 from rag_assets.releasing import ReleaseContent, make_release
 from rag_assets.tuning.comparison import Progress, compare_models, contenders, require_fitting
+from rag_assets.tuning.comparison_report import write_comparison_report
 
 if TYPE_CHECKING:
     from rag_assets.models.usage import UsageSink
@@ -84,9 +85,12 @@ def decide_model(
     row = compare_models(project, pair, usage=usage, progress=progress)
     failpoint("comparison.between_decided_and_released")
     if row.decision == "challenger":
-        return _released(project, model, pair.challenger, row, by=by, usage=usage, progress=progress)
-    name: DecisionName = "undecided" if row.decision == "undecided" else "rejected"
-    return Decided(model, record(project, model, name, row, row.details["reason"], by), row)
+        decided = _released(project, model, pair.challenger, row, by=by, usage=usage, progress=progress)
+    else:
+        name: DecisionName = "undecided" if row.decision == "undecided" else "rejected"
+        decided = Decided(model, record(project, model, name, row, row.details["reason"], by), row)
+    write_comparison_report(project, row, model, decided.decision)
+    return decided
 
 
 def _completed(project: Project, model: TunedModel, by: str) -> Decided:
@@ -97,7 +101,10 @@ def _completed(project: Project, model: TunedModel, by: str) -> Decided:
         return Decided(model, newest, known)
     won = next((one for one in project.ledger.comparisons(model.model_id) if one.decision == "challenger"), None)
     reason = won.details["reason"] if won else "a release with it was made to serve by hand"
-    return Decided(model, record(project, model, "promoted", won, reason, by, release=project.release()), won)
+    decision = record(project, model, "promoted", won, reason, by, release=project.release())
+    if won is not None:
+        write_comparison_report(project, won, model, decision)
+    return Decided(model, decision, won)
 
 
 def _released(

@@ -9,7 +9,7 @@ from pathlib import Path
 from rag_assets.evaluation.report import figures
 from rag_assets.evaluation.report.tables import measured
 from rag_assets.evaluation.report.write import HTML_FILE, render_html, write_at_once
-from rag_assets.ledger import EvaluationRow
+from rag_assets.ledger import ComparisonRow, EvaluationRow
 
 INDEX_FILE = "index.html"
 COLUMNS = ("recall_at_5", "mrr_at_10", "answer_contains", "citation_correctness", "refusal_recall")
@@ -29,7 +29,19 @@ class IndexRow:
     figures: tuple[tuple[str, str], ...]
 
 
-def write_index(folder: Path, rows: Sequence[EvaluationRow]) -> Path:
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One comparison of two models. `link` is relative to the page, "" without a report."""
+
+    when: str
+    link: str
+    champion: str
+    challenger: str
+    decision: str
+    reason: str
+
+
+def write_index(folder: Path, rows: Sequence[EvaluationRow], comparisons: Sequence[ComparisonRow] = ()) -> Path:
     """Writes `index.html` into `folder`, which it makes; returns its path."""
     newest_first = sorted(rows, key=lambda row: (row.created_at, row.evaluation_id), reverse=True)
     columns = [name for name in COLUMNS if any(measured(row, name)[0] is not None for row in newest_first)]
@@ -51,5 +63,18 @@ def write_index(folder: Path, rows: Sequence[EvaluationRow]) -> Path:
         for row in newest_first
     ]
     path = folder / INDEX_FILE
-    write_at_once(path, render_html("index.html", rows=shown, columns=[figures.label_of(name) for name in columns]))
+    labels = [figures.label_of(name) for name in columns]
+    compared = [_compared(row) for row in comparisons if row.decision is not None]
+    write_at_once(path, render_html("index.html", rows=shown, columns=labels, comparisons=compared))
     return path
+
+
+def _compared(row: ComparisonRow) -> ComparedRow:
+    return ComparedRow(
+        when=f"{row.started_at:%Y-%m-%d %H:%M}",
+        link=f"{row.report}/{HTML_FILE}" if row.report else "",
+        champion=row.champion,
+        challenger=row.challenger,
+        decision=str(row.decision),
+        reason=str(row.details.get("reason", "")),
+    )

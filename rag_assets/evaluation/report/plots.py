@@ -76,9 +76,9 @@ def metrics_plot(bars: Sequence[Bar], *, baseline: str) -> str:
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    _plain(axes, grid="x")
+    plain_axes(axes, grid="x")
     _key(axes, baseline=baseline if any(bar.baseline is not None for bar in bars) else "", bars=bars)
-    return _svg(figure, "metrics")
+    return as_svg(figure, "metrics")
 
 
 def history_plot(points: Sequence[Point], metrics: Sequence[tuple[str, str]]) -> str:
@@ -125,8 +125,8 @@ def history_plot(points: Sequence[Point], metrics: Sequence[tuple[str, str]]) ->
     step = next(step for step in (0.05, 0.1, 0.2) if 1 - bottom <= 6 * step + 1e-9)
     axes.set_yticks([1 - step * at for at in range(math.floor((1 - bottom) / step + 1e-9) + 1)])
     axes.yaxis.set_major_formatter("{x:.2f}")
-    _plain(axes, grid="y")
-    return _svg(figure, "history")
+    plain_axes(axes, grid="y")
+    return as_svg(figure, "history")
 
 
 def for_page(svg: str) -> str:
@@ -149,7 +149,7 @@ def _apart(values: Sequence[float], *, distance: float, lowest: float) -> list[f
     return [at + lift for at in placed]
 
 
-def _plain(axes: Axes, *, grid: str) -> None:
+def plain_axes(axes: Axes, *, grid: str) -> None:
     for side in axes.spines.values():
         side.set_visible(False)
     axes.tick_params(length=0, labelsize=9, labelcolor=INK[0], pad=6)
@@ -178,7 +178,7 @@ def _key(axes: Axes, *, baseline: str, bars: Sequence[Bar]) -> None:
     )  # fmt: skip
 
 
-def _svg(figure: Figure, name: str) -> str:
+def as_svg(figure: Figure, name: str) -> str:
     import matplotlib
 
     settings = {"svg.fonttype": "none", "svg.hashsalt": name, "text.parse_math": False}

@@ -1,0 +1,59 @@
+"""The comparison of a tuned model with what answers now, which decides whether it takes its place."""
+
+import dagster as dg
+
+from rag_assets.assets.comparison_metadata import of_decided, of_nothing_to_compare
+from rag_assets.assets.evaluation import golden_questions
+from rag_assets.assets.ingestion import RETRY
+from rag_assets.assets.progress import log_progress
+from rag_assets.assets.snapshot import OWNERS, index_snapshot
+from rag_assets.assets.stage_runs import record_run
+from rag_assets.resources.project import ProjectResource
+
+GROUP = "fine_tuning"
+FINE_TUNED_MODEL = dg.AssetKey("fine_tuned_model")
+
+
+class ComparisonConfig(dg.Config):
+    """What is compared. `model`: the id of a registered model; by default the one that waits longest for a decision."""
+
+    model: str = ""
+
+
+@dg.asset(
+    deps=[FINE_TUNED_MODEL, index_snapshot, golden_questions],
+    group_name=GROUP,
+    kinds={"html"},
+    owners=OWNERS,
+    code_version="1",
+    retry_policy=RETRY,
+)
+def model_comparison(
+    context: dg.AssetExecutionContext, config: ComparisonConfig, project: ProjectResource
+) -> dg.MaterializeResult[None]:
+    """The champion and a tuned model answer the same frozen questions on the same snapshot, and the better one serves.
+
+    Without a champion the base model is the incumbent; ties and too few questions keep what serves. A winner is
+    released in this body by the ordinary gates: where one refuses, the champion stays. A comparison that was made is
+    not made again, and one that was interrupted goes on where it was.
+    """
+    from rag_assets.models.usage import UsageMeter
+    from rag_assets.tuning.registry import decide_model, next_challenger, registered
+
+    with project.open_release(context) as opened:
+        model = registered(opened, config.model) if config.model else next_challenger(opened)
+        if model is None:
+            context.log.info("Every tuned model serves or is retired: there is nothing to compare.")
+            return of_nothing_to_compare(opened)
+        limits = opened.settings.spend
+        sink = opened.ledger.usage_sink(run_id=context.run.run_id, asset="model_comparison", limits=limits)
+        meter = UsageMeter([sink])
+        decided = decide_model(
+            opened, model, by=f"run {context.run.run_id}", usage=meter, progress=log_progress(context)
+        )
+        decision = decided.decision
+        log = context.log.info if decision.decision in ("promoted", "rejected") else context.log.warning
+        log(f"{model.model_id} is {decision.decision.replace('_', ' ')}: {decision.reason}")
+        version = decided.comparison.comparison_id if decided.comparison else decision.model_id
+        record_run(context, opened, version)
+        return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=of_decided(opened, decided))
