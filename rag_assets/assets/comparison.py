@@ -4,24 +4,27 @@ import dagster as dg
 
 from rag_assets.assets.comparison_metadata import of_decided, of_nothing_to_compare
 from rag_assets.assets.evaluation import golden_questions
+from rag_assets.assets.examples import GROUP, OWNERS
+from rag_assets.assets.fine_tuning import INTENT_TAG, fine_tuned_model
 from rag_assets.assets.ingestion import RETRY
 from rag_assets.assets.progress import log_progress
-from rag_assets.assets.snapshot import OWNERS, index_snapshot
+from rag_assets.assets.snapshot import index_snapshot
 from rag_assets.assets.stage_runs import record_run
+from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
-
-GROUP = "fine_tuning"
-FINE_TUNED_MODEL = dg.AssetKey("fine_tuned_model")
 
 
 class ComparisonConfig(dg.Config):
-    """What is compared. `model`: the id of a registered model; by default the one that waits longest for a decision."""
+    """What is compared. `model`: the id of a registered model.
+
+    By default the model that this run took in, else the one that waits longest for a decision.
+    """
 
     model: str = ""
 
 
 @dg.asset(
-    deps=[FINE_TUNED_MODEL, index_snapshot, golden_questions],
+    deps=[fine_tuned_model, index_snapshot, golden_questions],
     group_name=GROUP,
     kinds={"html"},
     owners=OWNERS,
@@ -41,7 +44,8 @@ def model_comparison(
     from rag_assets.tuning.registry import decide_model, next_challenger, registered
 
     with project.open_release(context) as opened:
-        model = registered(opened, config.model) if config.model else next_challenger(opened)
+        name = config.model or _taken_in(opened, context.run.tags.get(INTENT_TAG))
+        model = registered(opened, name) if name else next_challenger(opened)
         if model is None:
             context.log.info("Every tuned model serves or is retired: there is nothing to compare.")
             return of_nothing_to_compare(opened)
@@ -57,3 +61,9 @@ def model_comparison(
         version = decided.comparison.comparison_id if decided.comparison else decision.model_id
         record_run(context, opened, version)
         return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata=of_decided(opened, decided))
+
+
+def _taken_in(project: Project, intent_id: str | None) -> str | None:
+    """The model of the tuning job that this run was launched for."""
+    job = project.ledger.tuning_job(intent_id) if intent_id else None
+    return job.model_id if job is not None else None

@@ -35,6 +35,6 @@ def test_every_command_shows_an_example() -> None:
     helps = generator().command_page().split("\n## ")[1:]
     groups = [text for text in helps if "\nCommands:\n" in text]
     named = {text.splitlines()[0].strip("`") for text in groups}
-    groups_of_commands = ("sources", "quarantine", "releases", "generations", "eval")
+    groups_of_commands = ("sources", "quarantine", "releases", "generations", "eval", "models")
     assert named == {"rag-assets"} | {f"rag-assets {name}" for name in groups_of_commands}
     assert [text.splitlines()[0] for text in helps if text not in groups and "Example: rag-assets " not in text] == []

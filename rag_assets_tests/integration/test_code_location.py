@@ -63,6 +63,7 @@ def test_every_asset_explains_itself() -> None:
         "training_file",
         "fine_tuning_job",
         "fine_tuned_model",
+        "model_comparison",
         "maintenance",
     }
     for key in keys:
