@@ -16,6 +16,6 @@ finish_tuning = dg.define_asset_job(
     name="finish_tuning",
     selection=dg.AssetSelection.assets(fine_tuned_model, model_comparison),
     executor_def=dg.in_process_executor,
-    description="Takes in a tuning job that ended: its model, or the provider's reason. Then compares the model with the "
-    "one that answers, and releases the better.",
+    description="Takes in a tuning job that ended: its model, or the provider's reason. Then compares the model with "
+    "the one that answers, and releases the better.",
 )
