@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rag_assets.config import FilesSource, Settings
+from rag_assets.config import ExampleSetSettings, FilesSource, Settings
 from rag_assets.config_file import load_settings, parse_settings
 from rag_assets.documents.parsing import SUPPORTED_SUFFIXES, parse
 
@@ -26,7 +26,7 @@ DOCUMENTS = sorted(
 
 
 SECTIONS = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
-OWN: dict[str, Any] = {"sources": {}}
+OWN: dict[str, Any] = {"sources": {}, "examples": {}}
 """What the shipped configuration says of itself, taken back."""
 
 
@@ -35,10 +35,11 @@ def without_own(settings: Settings) -> Settings:
     return settings.model_copy(update=OWN | {"evaluation": evaluation}).rooted(Path())
 
 
-def test_the_shipped_configuration_changes_nothing_but_the_sources_and_their_questions():
+def test_the_shipped_configuration_changes_nothing_but_the_sources_and_what_is_asked_and_learnt_of_them():
     settings = load_settings(CONFIG, {})
     assert list(settings.sources) == ["handbook", "reference", "playbooks"]
     assert settings.evaluation.questions and settings.evaluation.minima
+    assert {one.kind for one in settings.examples.values()} == {"golden", "questions", "posts", "chat", "ratings"}
     assert without_own(settings) == Settings()
 
 
@@ -60,6 +61,13 @@ def test_what_is_shown_of_a_source_is_every_key_with_its_default():
     assert shown.model_fields_set | {"connector"} == set(FilesSource.model_fields)
     plain = FilesSource(path=shown.path, include=shown.include, language="en")
     assert shown == plain
+
+
+def test_what_is_shown_of_a_set_of_examples_is_every_key_with_its_default():
+    text = re.sub(r"^    # (?=[a-z_]+: )", "    ", CONFIG.read_text("utf-8"), flags=re.MULTILINE)
+    shown = parse_settings(text, CONFIG).example_set("faq")
+    assert shown.model_fields_set == set(ExampleSetSettings.model_fields)
+    assert shown == ExampleSetSettings(files=shown.files)
 
 
 def test_every_document_belongs_to_one_source_and_every_type_is_there():
