@@ -6,7 +6,7 @@
              /models/LETTERS/       a tuned reader; below it, those of its job's checkpoints
              /training.lock         held by the process that trains: one job at a time, the others are queued
 
-A row is the truth; what lies in the folders is written before its row is, and without one it is nothing. `wire` names
-of modules: `api.py` takes requests, `files.py`, `jobs.py`, `models.py` answer them, `supervision.py` sees to it that
-each job has its process, and `worker.py` is that process.
+A row is the truth; what lies in the folders is written before its row is, and without one it is nothing. `api.py` takes
+requests, `files.py`, `jobs.py` and `models.py` answer them, `supervision.py` sees to it that each job has its process,
+and `worker.py` is that process, whose id is in the log of its job.
 """

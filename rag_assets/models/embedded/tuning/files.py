@@ -67,6 +67,8 @@ def file_content(database: Database, file_id: str) -> Reply:
         content = content_path(database, file_id).read_bytes()
     except FileNotFoundError:
         raise _no_such_file(file_id) from None  # deleted just now
+    except OSError as error:
+        raise StateError(f"The file {file_id} cannot be read: {error.strerror}.", fix="Check the disk.") from error
     return Reply(200, {"content-type": "application/octet-stream"}, content)
 
 

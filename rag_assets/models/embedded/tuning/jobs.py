@@ -60,7 +60,10 @@ def retrieve_job(database: Database, job_id: str) -> Reply:
 
 
 def list_jobs(database: Database, query: Query) -> Reply:
-    """The jobs, newest first; `metadata[KEY]=VALUE` leaves those that have it. Raises `WireError`."""
+    """The jobs, newest first; `metadata[KEY]=VALUE` leaves those that have it, `metadata=null` those with none.
+
+    Raises `WireError`.
+    """
     limit = page_limit(query, default=_PAGE, most=_MOST_LISTED)
     wanted = {key[9:-1]: value for key, value in query.items() if key.startswith("metadata[") and key.endswith("]")}
     with database.reading() as connection:
@@ -82,6 +85,7 @@ def cancel_job(database: Database, job_id: str) -> Reply:
                 f"Job {job_id} has already ended: it is {status}.", param="fine_tuning_job_id", code="invalid_job_state"
             )
         add_event(connection, job_id, "cancelled", "The job was cancelled")
+    JobFolder(database.folder, job_id).clear()
     return _reply(database, job_id)
 
 
@@ -169,9 +173,11 @@ def _page_with(
     connection: sqlite3.Connection, query: Query, wanted: dict[str, str], limit: int
 ) -> tuple[list[sqlite3.Row], bool]:
     """A page of the jobs whose metadata holds all that is `wanted`."""
-    if not wanted:
+    without = query.get("metadata") == "null"
+    if not wanted and not without:
         return select_page(connection, "jobs", query, where={}, limit=limit)
     everything = connection.execute("SELECT COUNT(*) FROM jobs").fetchone()[0]
     rows, _ = select_page(connection, "jobs", query, where={}, limit=everything)
-    fitting = [row for row in rows if wanted.items() <= json.loads(row["metadata"] or "{}").items()]
+    known = [(row, json.loads(row["metadata"] or "{}")) for row in rows]
+    fitting = [row for row, metadata in known if wanted.items() <= metadata.items() and not (without and metadata)]
     return fitting[:limit], len(fitting) > limit

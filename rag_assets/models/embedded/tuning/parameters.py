@@ -13,9 +13,10 @@ from rag_assets.models.embedded.wire import JsonObject, WireError, refuse_unknow
 _KNOWN = frozenset(
     {"model", "training_file", "validation_file", "hyperparameters", "method", "seed", "suffix", "metadata"}
 )
+LARGEST_SEED = 2_147_483_647
 _HYPERPARAMETERS = {"n_epochs": int, "batch_size": int, "learning_rate_multiplier": float}
 _MOST_KEYS, _KEY_CHARACTERS, _VALUE_CHARACTERS = 16, 64, 512
-"""OpenAI's limits of metadata: https://platform.openai.com/docs/api-reference/fine-tuning/create"""
+"""OpenAI's limits, as those of the seed and the suffix are: https://platform.openai.com/docs/api-reference/fine-tuning/create"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ def parse_job_request(request: JsonObject) -> JobRequest:
     if request.get("integrations"):
         raise WireError("The embedded provider reports to no other service.", param="integrations")
     seed = request.get("seed")
-    if seed is not None and not _is_number(seed, int):
-        raise WireError("`seed` must be a whole number.", param="seed")
+    if seed is not None and not (_is_number(seed, int) and 0 <= seed <= LARGEST_SEED):
+        raise WireError(f"`seed` must be a whole number from 0 to {LARGEST_SEED}.", param="seed")
     suffix = request.get("suffix")
     if suffix is not None and not (isinstance(suffix, str) and len(suffix) <= SUFFIX_CHARACTERS):
         raise WireError(f"`suffix` must be a text of at most {SUFFIX_CHARACTERS} characters.", param="suffix")

@@ -7,12 +7,14 @@ next one reads the same files, goes on from the trainer's checkpoint and ends wi
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,7 +33,7 @@ from rag_assets.models.embedded.tuning.ids import now, tuned_model_id
 from rag_assets.models.embedded.tuning.models import insert_model, keep_reader, tuned_scoring
 from rag_assets.models.embedded.tuning.records import ACTIVE, add_event, fail, is_active, job_row, move
 from rag_assets.models.embedded.tuning.results import FILENAME, results_content
-from rag_assets.models.embedded.tuning.supervision import JobFolder
+from rag_assets.models.embedded.tuning.supervision import TAKEN, JobFolder
 
 LOCK_SECONDS = 5.0
 """A look at the lock is over in a moment; a process that trains the job is not, and then this one is not needed."""
@@ -41,14 +43,18 @@ TURN_SECONDS = 0.2
 def main(state_dir: str, job_id: str) -> None:
     """Trains the job, unless another process does."""
     database = Database(Path(state_dir))
+    folder = JobFolder(database.folder, job_id)
     try:
-        with FileLock(JobFolder(database.folder, job_id).lock, timeout=LOCK_SECONDS), database.held_open():
+        with FileLock(folder.lock, timeout=LOCK_SECONDS), database.held_open():
+            sys.stdout.write(f"{TAKEN} {os.getpid()} at {datetime.now(UTC).isoformat()}\n")
+            sys.stdout.flush()
             failpoint("tuning.locked")
             with database.writing() as connection:
                 connection.execute("UPDATE jobs SET spawned_at = NULL WHERE id = ?", [job_id])
                 job = job_row(connection, job_id)
             if job["status"] in ACTIVE:
                 _Training(database, job).run()
+            folder.clear()
     except Timeout:
         return
 
@@ -185,6 +191,7 @@ class _Training:
         failpoint("tuning.model")
         results = results_content(tuned.steps)
         write_content(self.database, self.job["result_file"], results)
+        failpoint("tuning.results")
         with self.database.writing() as connection:
             values = {"fine_tuned_model": self.model, "trained_tokens": tuned.trained_tokens}
             if not move(connection, self.id, "succeeded", among=("running",), **values):
