@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rag_assets.fingerprints import sha256_hex
@@ -53,11 +54,12 @@ def write_clean(project: Project) -> TrainingFile:
     return write_file(project, *clean_examples())
 
 
-def write_file(project: Project, train: Lines, validation: Lines = ()) -> TrainingFile:
-    """A training file with these lines; a line that is text or bytes is written as it is."""
+def write_file(place: Project | Path, train: Lines, validation: Lines = ()) -> TrainingFile:
+    """A training file with these lines, kept in a project or folder; a line of text or bytes is written as it is."""
+    data_path = place if isinstance(place, Path) else place.settings.data_path
     data = {split: b"".join(map(_line, lines)) for split, lines in zip(SPLITS, (train, validation), strict=True)}
     file_id = sha256_hex(b"\0".join(data.values()))[:32]
-    file = TrainingFile(project.settings.data_path / FOLDER / file_id, file_id)
+    file = TrainingFile(data_path / FOLDER / file_id, file_id)
     file.folder.mkdir(parents=True, exist_ok=True)
     for split, written in data.items():
         file.path(split).write_bytes(written)
@@ -68,5 +70,9 @@ def write_file(project: Project, train: Lines, validation: Lines = ()) -> Traini
 def _line(line: Mapping[str, Any] | str | bytes) -> bytes:
     if isinstance(line, bytes):
         return line + b"\n"
-    text = line if isinstance(line, str) else json.dumps(line, ensure_ascii=False)
-    return text.encode() + b"\n"
+    if isinstance(line, Mapping):
+        try:
+            return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        except UnicodeEncodeError:  # half a pair of surrogates, which JSON can write only as an escape
+            return json.dumps(line).encode() + b"\n"
+    return line.encode() + b"\n"

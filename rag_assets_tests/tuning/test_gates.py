@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from rag_assets.errors import GateError
-from rag_assets.tuning.gates import BUDGET, FORMAT, TRAINING_GATES, judge_training_file, require_training_file
+from rag_assets.evaluation.question_table import sync_questions
+from rag_assets.evaluation.questions import make_question
+from rag_assets.tuning.gates import BUDGET, COUNTS, FORMAT, TRAINING_GATES, judge_training_file, require_training_file
 from rag_assets_tests.conftest import SmallProject
-from rag_assets_tests.tuning.files import clean_examples, write_clean, write_file
+from rag_assets_tests.tuning.files import QUESTIONS, clean_examples, example, write_clean, write_file
 
 
 def test_a_clean_file_passes_every_gate_and_may_be_paid_for(small_project: SmallProject) -> None:
@@ -35,6 +37,46 @@ def test_a_file_that_was_changed_after_its_verdict_has_none(small_project: Small
             lines.write("{}\n")
         with pytest.raises(GateError, match="no verdict"):
             require_training_file(project, file)
+
+
+def test_new_golden_questions_and_other_settings_want_new_verdicts(small_project: SmallProject) -> None:
+    with small_project.open() as project:
+        file = write_clean(project)
+        sync_questions(project.store.golden_questions(), [make_question("one", "Is the cellar dry?", answerable=False)])
+        judge_training_file(project, file)
+        require_training_file(project, file)
+        # QUESTIONS[0] is in the training file, and its words put it into the split gate.
+        leaked = make_question("two", QUESTIONS[0], answerable=False)
+        assert leaked.split == "gate"
+        sync_questions(project.store.golden_questions(), [leaked])
+        with pytest.raises(GateError, match="no verdict of the gate 'training_leakage'"):
+            require_training_file(project, file)
+        judge_training_file(project, file)
+        with pytest.raises(GateError, match=r"training_leakage.*train\.jsonl:1 is two"):
+            require_training_file(project, file)
+        sync_questions(project.store.golden_questions(), [])
+        judge_training_file(project, file)
+    small_project.configure("tuning: {near_duplicate: 0.9}")
+    with small_project.open() as project, pytest.raises(GateError, match="no verdict of the gate 'training_leakage'"):
+        require_training_file(project, file)
+    small_project.configure("tuning: {min_train_examples: 17}")
+    with small_project.open() as project, pytest.raises(GateError, match="no verdict of the gate 'training_counts'"):
+        require_training_file(project, file)
+
+
+def test_too_few_examples_and_one_sided_ones(small_project: SmallProject) -> None:
+    small_project.configure("tuning: {min_train_examples: 30, min_validation_examples: 5}")
+    train, validation = clean_examples()
+    refusal = "The documents do not answer this question."
+    one_sided = [example(one["messages"][1]["content"], refusal) for one in train]
+    with small_project.open() as project:
+        verdicts = judge_training_file(project, write_file(project, one_sided, validation))
+    verdict = next(verdict for verdict in verdicts if verdict.gate == COUNTS)
+    assert verdict.reason == "16 training examples of at least 30; 4 validation examples of at least 5"
+    assert [warning.split(" a")[0] for warning in verdict.details["warnings"]] == [
+        "4 validation examples tell little",
+        "16 of 16",
+    ]
 
 
 def test_a_failed_gate_is_recorded_and_named(small_project: SmallProject) -> None:

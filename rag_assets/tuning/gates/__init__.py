@@ -4,6 +4,7 @@
 pays, refuses without them. Asset checks display the same verdicts.
 """
 
+from rag_assets.tuning.gates.figures import token_histogram, training_figures
 from rag_assets.tuning.gates.judging import (
     Judgement,
     held_out_questions,
@@ -35,5 +36,7 @@ __all__ = [
     "judge_training_file",
     "require_training_file",
     "subject_of_file",
+    "token_histogram",
+    "training_figures",
     "training_subject",
 ]

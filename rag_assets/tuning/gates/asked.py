@@ -14,7 +14,7 @@ LEAST_WORDS_OF_A_TURN = 4
 """In a conversation of several turns a shorter one ("Thanks!", "Tell me more") asks nothing of its own."""
 MOST_WORDS_OF_A_LINE = 60
 
-_QUESTION = re.compile(r"[^.!?\n]*\?")
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 
 
 def asked(example: Mapping[str, Any]) -> list[str]:
@@ -36,7 +36,7 @@ def mentioned(example: Mapping[str, Any]) -> list[str]:
             found += _pieces(text)
     for role in ("system", "assistant"):
         for text in _texts(example, role):
-            found += [question.strip() for question in _QUESTION.findall(text)]
+            found += _questions(text)
     return list(dict.fromkeys(found))
 
 
@@ -51,7 +51,12 @@ def _pieces(text: str) -> list[str]:
     """Its lines, as far as they are short enough for a question, and its questions."""
     lines = [line.strip() for line in text.split("\n")]
     short = [line for line in lines if line and len(line.split()) <= MOST_WORDS_OF_A_LINE]
-    return [*short, *(question.strip() for question in _QUESTION.findall(text))]
+    return [*short, *_questions(text)]
+
+
+def _questions(text: str) -> list[str]:
+    """The sentences that end in a question mark."""
+    return [sentence.strip() for sentence in _SENTENCE.findall(text) if sentence.endswith("?")]
 
 
 def _texts(example: Mapping[str, Any], role: str) -> Iterator[str]:

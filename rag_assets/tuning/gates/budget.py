@@ -37,7 +37,7 @@ def judge_budget(
     """
     reasons = []
     if unreadable:
-        reasons.append(f"{unreadable:,} lines hold no example whose cost could be told")
+        reasons.append(f"{unreadable:,} lines or files hold no example whose cost could be told")
     wanted = cost.cost_usd
     if wanted is None:
         reasons.append(_unknown_price(cost))

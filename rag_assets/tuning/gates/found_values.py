@@ -91,7 +91,7 @@ KINDS = (
     _kind(
         "password_in_url",
         "secret",
-        r"\b(?!github:)[a-z][a-z0-9+.-]*://[^\s/:@]+:(?P<value>[^\s/:@]{4,})@",
+        r"\b(?!github:)[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{1,64}:(?P<value>[^\s/:@]{4,128})@",
         is_password,
         "://",
     ),

@@ -66,7 +66,8 @@ def judge_leakage(
         gate=LEAKAGE,
         subject=subject,
         passed=not found,
-        reason="; ".join(f"{leak['pairs']:,} in {name} ({_first(leak)})" for name, leak in found.items()) or clean,
+        reason="; ".join(f"{leak['pairs']:,} times the same in {name} ({_first(leak)})" for name, leak in found.items())
+        or clean,
         details={
             "leaks_total": sum(leak["pairs"] for leak in found.values()),
             "golden_questions": questions,

@@ -61,8 +61,8 @@ class Contents:
 
     @property
     def unreadable(self) -> int:
-        """How many lines hold no example: what is counted over the others says nothing about these."""
-        return len(self.lines) - len(self.examples)
+        """How many lines hold no example, and files were not read: what is counted says nothing about these."""
+        return len(self.lines) - len(self.examples) + len(self.too_large)
 
     def origin_of(self, place: str) -> str:
         """Where the example at `place` comes from, as its builder wrote it down; empty where it did not."""

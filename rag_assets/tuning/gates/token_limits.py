@@ -64,7 +64,7 @@ def judge_tokens(
     if findings:
         reasons.append(f"{findings.total:,} examples are longer than {limit:,} tokens and would be cut: {findings}")
     if contents.unreadable:
-        reasons.append(f"{contents.unreadable:,} lines hold no example that could be counted")
+        reasons.append(f"{contents.unreadable:,} lines or files hold no example that could be counted")
     if limit is None and base.kind != "embedded":
         reasons.append(f"how long an example {base.model!r} is trained on is not known; set tuning.max_example_tokens")
     figures = distribution(list(counts.by_place.values()))
