@@ -177,6 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._handle({})
 
+    def do_DELETE(self) -> None:
+        self._handle({})
+
     def do_POST(self) -> None:
         self._handle(json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}"))
 
@@ -205,7 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/models":
             self._send_json({"object": "list", "data": [{"id": name, "object": "model"} for name in self.owner.models]})
         elif self.path.startswith("/v1/models/") and (name := self.path.rpartition("/")[2]) in self.owner.models:
-            self._send_json({"id": name, "object": "model"})
+            if self.command == "DELETE":
+                self.owner.models.remove(name)
+            self._send_json({"id": name, "object": "model", "deleted": self.command == "DELETE"})
         elif self.path.startswith("/v1/models/"):
             self._fail(404, f"The model '{name}' does not exist", "model_not_found")
         elif body.get("model") not in self.owner.models:

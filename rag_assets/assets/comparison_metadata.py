@@ -11,10 +11,22 @@ from rag_assets.assets.metadata import Metadata, markdown_table
 from rag_assets.project import Project
 
 if TYPE_CHECKING:
-    from rag_assets.ledger import ComparisonRow
+    from rag_assets.ledger import ComparisonRow, Release
     from rag_assets.tuning.registry import Decided
 
-TABLE_CASES = 3
+
+def of_models(project: Project, release: Release) -> Metadata:
+    """Of `release`: whether a tuned model answers, and which tuned models their providers do not have any more."""
+    champion = project.ledger.tuned_model(release.chat_model)
+    missing = [
+        f"{model.model_id} since {model.missing_since:%Y-%m-%d %H:%M} UTC: {model.base_model} answers for it"
+        for model in project.ledger.tuned_models()
+        if model.missing_since is not None and model.retired_at is None
+    ]
+    return {
+        "champion": champion.model_id if champion else "none: the base model answers",
+        "models_missing": "; ".join(missing) or "none",
+    }
 
 
 def of_decided(project: Project, decided: Decided) -> Metadata:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from rag_assets.assets import metadata
+from rag_assets.assets.comparison_metadata import of_models
 from rag_assets.assets.evaluation import eval_report
 from rag_assets.assets.snapshot import GROUP, OWNERS, candidate_content, index_snapshot
 from rag_assets.assets.stage_runs import links_of_release, record_run
@@ -43,5 +44,7 @@ def release(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.M
             context.log.warning(f"{result.release.release_id} was rolled back by a person and does not serve again.")
         return dg.MaterializeResult(
             data_version=dg.DataVersion(result.release.release_id),
-            metadata=metadata.of_release(result) | links_of_release(opened, result.release.snapshot_id),
+            metadata=metadata.of_release(result)
+            | of_models(opened, result.release)
+            | links_of_release(opened, result.release.snapshot_id),
         )

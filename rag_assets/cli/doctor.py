@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rag_assets.cli.doctor_automation import look_at_automation, look_at_daemon
+from rag_assets.cli.doctor_models import look_at_models
 from rag_assets.cli.output import JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ LOOKS = (
     _ledger,
     _quarantine,
     _vanished,
+    look_at_models,
     look_at_automation,
     look_at_daemon,
     _locks,

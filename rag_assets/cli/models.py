@@ -13,9 +13,153 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def group() -> None:
-    """Keeps every command one of its own."""
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id, as its provider knows it.")]
+
+
+@app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the tuned models, newest first; the one that serves has a star.
+
+    A status is champion (it serves), challenger, rejected (its newest comparison kept the other model) or retired.
+
+    Example: rag-assets models list --json
+    """
+    from rag_assets.cli.model_rows import model_line, model_rows
+    from rag_assets.project import Project
+
+    with Project.open() as project:
+        rows = model_rows(project.ledger)
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        say(model_line(row))
+    if not rows:
+        say("No model was tuned yet. Run: rag-assets tune")
+
+
+@app.command("show")
+def show_model(model: ModelArgument, as_json: JsonOption = False) -> None:
+    """Show where a model came from, how it learned and compared, and what was decided about it, by what or whom.
+
+    Example: rag-assets models show ft:extractive-reader:rag-assets::ab12cd34
+    """
+    from rag_assets.cli.model_rows import model_details
+    from rag_assets.project import Project
+    from rag_assets.tuning.registry import registered
+
+    with Project.open() as project:
+        row = model_details(registered(project, model), project)
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        if key not in ("decisions", "comparisons"):
+            say(f"{key}: {value}")
+    for one in row["comparisons"]:
+        say(f"compared with {one['champion']} at {one['started_at']}: {one['reason'] or 'not finished'}")
+        if one["report"]:
+            say(f"  report: {one['report']}")
+    for one in row["decisions"]:
+        forced = ", forced" if one["forced"] else ""
+        say(f"{one['at']} {one['decision'].replace('_', ' ')} by {one['decided_by']}{forced}: {one['reason']}")
+
+
+@app.command("promote")
+def promote(
+    model: ModelArgument,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although it won no comparison or a gate did not pass; on record.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the record. Needed with --force.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a model the champion: a new release of the newest snapshot with it, by the ordinary gates.
+
+    Refused unless it won its comparison with the model that answers now.
+
+    Example: rag-assets models promote ft:gpt-4.1-mini:us::x1 --force --reason "the questions are outdated"
+    """
+    from rag_assets.cli.model_rows import decision_row, model_row
+    from rag_assets.cli.output import progress_line
+    from rag_assets.cli.releases import operator
+    from rag_assets.project import Project
+    from rag_assets.tuning.by_hand import promote_model
+
+    with Project.open() as project, progress_line() as status:
+        decided = promote_model(
+            project,
+            model,
+            force=force,
+            reason=reason,
+            by=operator(),
+            usage=project.ledger.usage_sink(asset="model_comparison", limits=project.settings.spend),
+            progress=lambda what, done, total: status.info("%s of %s %s", done, total, what),
+        )
+        row = model_row(decided.model, project.ledger) | {"decided": decision_row(decided.decision)}
+    if as_json:
+        print_json(row)
+    else:
+        say(f"{model} is the champion: release {decided.decision.release_id} serves")
+
+
+@app.command("rollback")
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "rolled back by hand",
+    as_json: JsonOption = False,
+) -> None:
+    """Answer from the last release with another model again, at once. Nothing is computed or paid.
+
+    Example: rag-assets models rollback --reason "it invents limits"
+    """
+    from rag_assets.cli.releases import operator
+    from rag_assets.project import Project
+    from rag_assets.tuning.by_hand import roll_back_model
+
+    with Project.open() as project:
+        left, release = roll_back_model(project, reason=reason, by=operator())
+    if as_json:
+        print_json(
+            {
+                "release": release.release_id,
+                "model": release.chat_model,
+                "left": left.model_id if left is not None else None,
+            }
+        )
+    else:
+        say(f"release {release.release_id} serves, with {release.chat_model}")
+
+
+@app.command("retire")
+def retire(
+    model: ModelArgument,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete it at its provider too. It does not come back.")] = (
+        False
+    ),
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "retired by hand",
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a model is not to be compared or promoted any more. The champion is not retired: roll back first.
+
+    With --delete, a release that names the model answers by its base from then on.
+
+    Example: rag-assets models retire ft:gpt-4.1-mini:us::x1 --delete
+    """
+    from rag_assets.cli.model_rows import model_row
+    from rag_assets.cli.releases import operator
+    from rag_assets.project import Project
+    from rag_assets.tuning.by_hand import delete_at_provider, retire_model
+    from rag_assets.tuning.registry import registered
+
+    with Project.open() as project:
+        retire_model(
+            project, model, reason=reason, by=operator(), delete=delete_at_provider(project) if delete else None
+        )
+        row = model_row(registered(project, model), project.ledger) | {"deleted": delete}
+    if as_json:
+        print_json(row)
+    else:
+        say(f"{model} is retired{' and deleted' if delete else ''}")
 
 
 @app.command("cancel")

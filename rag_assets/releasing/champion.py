@@ -28,13 +28,12 @@ def fits(model: TunedModel, models: ModelSettings) -> bool:
 
     A base with the date of its version and one without are the same.
     """
-    same = _family(model.base_model) == _family(models.chat.model)
-    return model.provider == models.chat.provider and same
+    return model.provider == models.chat.provider and same_family(model.base_model, models.chat.model)
 
 
-def _family(model: str) -> str:
-    """The base of a model that was tuned, however often, without the date of its version."""
-    return undated(base_model(model))
+def same_family(one: str, other: str) -> bool:
+    """Whether two models are of one base, however often they were tuned, whatever the dates of their versions."""
+    return undated(base_model(one)) == undated(base_model(other))
 
 
 def recorded_champion(ledger: Ledger, models: ModelSettings) -> TunedModel | None:

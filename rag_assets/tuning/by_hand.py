@@ -14,6 +14,7 @@ from rag_assets.releasing import ReleaseContent, promote, roll_back
 from rag_assets.releasing.champion import recorded_champion
 from rag_assets.releasing.pins import is_kept
 from rag_assets.tuning.comparison import Progress, contenders, require_fitting
+from rag_assets.tuning.jobs import open_tuner
 from rag_assets.tuning.registry import SEE, Decided, record, registered
 
 if TYPE_CHECKING:
@@ -143,3 +144,13 @@ def retire_model(
             delete(model)
         ledger.mark_model_missing(model_id)
     return decision
+
+
+def delete_at_provider(project: Project) -> Callable[[TunedModel], None]:
+    """What takes a model from its provider, for `retire_model`."""
+
+    def delete(model: TunedModel) -> None:
+        with open_tuner(project, model.provider) as tuner:
+            tuner.delete_model(model.model_id)
+
+    return delete

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rag_assets.assets.comparison_metadata import of_models
 from rag_assets.assets.release_state import release_state
+from rag_assets.cli.doctor_models import look_at_models
 from rag_assets.config import ChatSettings, ModelSettings
 from rag_assets.errors import InvalidRequestError
 from rag_assets.evaluation.evaluate import evaluate
@@ -128,3 +130,17 @@ def test_a_model_fits_where_it_was_tuned_from_what_is_configured(
         created_at=None,  # type: ignore[arg-type]
     )
     assert fits(model, ModelSettings(chat=ChatSettings(provider="openai", model=configured))) is expected
+
+
+def test_the_doctor_finds_a_champion_that_is_gone(small_project: SmallProject, openai_server: OpenAIServer):
+    released(small_project, openai_server)
+    openai_server.models.add(ONE)
+    with small_project.open() as project:
+        tuned(project.ledger, ONE)
+        serve(project, ONE)
+        (found,) = look_at_models(project.settings)
+        assert (found.ok, found.detail) == (True, f"{ONE} serves")
+        openai_server.models.remove(ONE)
+        (found,) = look_at_models(project.settings)
+        assert not found.ok and found.detail.endswith(f": {BASE} answers")
+        assert of_models(project, project.release())["models_missing"].startswith(f"{ONE} since ")

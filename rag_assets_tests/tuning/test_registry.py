@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag_assets.cli.model_rows import model_rows
 from rag_assets.errors import GateError, ModelNotFoundError, ProviderUnavailableError, TuningError
 from rag_assets.evaluation.evaluate import evaluate
 from rag_assets.evaluation.question_table import sync_questions
@@ -66,6 +67,20 @@ def test_the_winner_of_a_comparison_is_released(small_project: SmallProject, ope
         assert release.snapshot_id == before.snapshot.snapshot_id
         assert project.ledger.model_statuses() == {ONE: "champion", TWO: "challenger"}
         assert project.ask("What is the colour of machine 8?").model == ONE
+        rows = {row.pop("model_id"): row for row in model_rows(project.ledger)}
+        assert rows[TWO].pop("created_at") and rows[TWO] == {
+            "base_model": BASE,
+            "status": "challenger",
+            "job_id": f"job of {TWO}",
+            "training_file": "f" * 64,
+            "metrics": {"valid_loss": 0.5},
+            "cost_usd": 0.25,
+            "decision": None,
+        }
+        assert rows[ONE]["metrics"] == {
+            "valid_loss": 0.5, "answer_contains": 1.0, "answer_contains_difference": 0.75, "questions": 8,
+        }  # fmt: skip
+        assert (rows[ONE]["status"], rows[ONE]["decision"]) == ("champion", "promoted")
     again = decide(small_project)
     assert again.decision == decided.decision
     assert (chats(openai_server, BASE), chats(openai_server, ONE)) == (16, 9)
