@@ -11,6 +11,7 @@ import typer
 
 from rag_assets.cli.doctor_automation import look_at_automation, look_at_daemon
 from rag_assets.cli.doctor_models import look_at_models
+from rag_assets.cli.doctor_spending import look_at_spending
 from rag_assets.cli.output import JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ LOOKS = (
     _provider_keys,
     _prompts,
     _ledger,
+    look_at_spending,
     _quarantine,
     _vanished,
     look_at_models,

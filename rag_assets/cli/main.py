@@ -20,6 +20,7 @@ import typer
 
 from rag_assets.cli import (
     answers,
+    costs,
     dev,
     doctor,
     estimate,
@@ -55,6 +56,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.add_typer(sources.app, name="sources")
+app.command("costs")(costs.costs)
 app.command("estimate")(estimate.estimate)
 app.command("ingest")(ingest.ingest)
 app.command("search")(answers.search)

@@ -10,6 +10,7 @@ from rag_assets.ledger.answers import Answer, Answers, new_answer_id
 from rag_assets.ledger.budgets import Budget, dollars, may_fit_now
 from rag_assets.ledger.claims import Claimant, Claims
 from rag_assets.ledger.comparisons import ComparisonRow, Comparisons, Outcome
+from rag_assets.ledger.costs import Costs, Dimension
 from rag_assets.ledger.evaluations import Completion, EvaluationItem, EvaluationRow, Evaluations
 from rag_assets.ledger.failures import FailedDocument, Failure, Failures
 from rag_assets.ledger.holds import Hold, Holds
@@ -38,6 +39,7 @@ __all__ = [
     "DecisionName",
     "Denials",
     "Denied",
+    "Dimension",
     "DocumentVersion",
     "EvaluationItem",
     "EvaluationRow",
@@ -84,6 +86,7 @@ class Ledger(
     Answers,
     Ratings,
     UsageSinks,
+    Costs,
     ProviderLimits,
     TuningJobs,
     TunedModels,

@@ -95,13 +95,13 @@ class UsageRows(Database):
 
     def usage_totals(self, *, since: datetime | None = None, **purpose: str | None) -> UsageTotal:
         """The sum of the same calls."""
-        statement = _narrowed(select(*_sums()), since, purpose)
+        statement = _narrowed(select(*sums()), since, purpose)
         with self.reading() as connection:
             return UsageTotal(**connection.execute(statement).one()._mapping)
 
     def usage_by_model(self, *, since: datetime | None = None, **purpose: str | None) -> dict[str, UsageTotal]:
         """The sums of the same calls for each model, by the model's name."""
-        statement = _narrowed(select(table.c.model, *_sums()), since, purpose).group_by(table.c.model)
+        statement = _narrowed(select(table.c.model, *sums()), since, purpose).group_by(table.c.model)
         with self.reading() as connection:
             rows = [dict(row._mapping) for row in connection.execute(statement)]
         return {row.pop("model"): UsageTotal(**row) for row in sorted(rows, key=lambda row: str(row["model"]))}
@@ -117,7 +117,9 @@ def month_of(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m}"
 
 
-def _sums() -> list[ColumnElement[Any]]:
+def sums() -> list[ColumnElement[Any]]:
+    """The columns of a `UsageTotal` over rows of usage."""
+
     def total(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
         return func.coalesce(func.sum(column), 0).label(name)
 
