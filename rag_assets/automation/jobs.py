@@ -7,6 +7,7 @@ import dagster as dg
 
 from rag_assets.assets import EVALUATION_ASSETS, INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
 from rag_assets.assets.maintenance import maintenance
+from rag_assets.assets.spending import spend_report
 from rag_assets.automation.example_jobs import collect_examples
 from rag_assets.automation.helper_jobs import reset_everything, turn_on_automation
 from rag_assets.automation.runs import Jobs, refresh
@@ -36,9 +37,17 @@ evaluate_index = dg.define_asset_job(
 
 maintenance_job = dg.define_asset_job(
     name="maintenance",
-    selection=dg.AssetSelection.assets(maintenance),
+    selection=dg.AssetSelection.assets(maintenance, spend_report),
     executor_def=dg.in_process_executor,
-    description="Compacts the tables, prunes former releases, and deletes runs older than automation.keep_runs_days.",
+    description="Compacts the tables, prunes former releases, deletes runs older than automation.keep_runs_days, and "
+    "reports what models cost.",
+)
+
+spend_report_job = dg.define_asset_job(
+    name="report_spending",
+    selection=dg.AssetSelection.assets(spend_report),
+    executor_def=dg.in_process_executor,
+    description="Reports what models cost this month and each day, beside the budgets.",
 )
 
 
@@ -100,6 +109,7 @@ JOBS: Sequence[Any] = [
     tune_model,
     finish_tuning,
     maintenance_job,
+    spend_report_job,
     start_everything,
     reset_everything,
 ]

@@ -1,6 +1,6 @@
-"""What runs by the clock: each source at its own cron line, and the upkeep.
+"""What runs by the clock: each source at its own cron line, the upkeep, and the report of each day's spending.
 
-Both schedules tick every minute and read their times from the configuration then, so that a new time counts at once.
+The first two tick every minute and read their times from the configuration then, so that a new time counts at once.
 After a time when nothing ran, what was missed is made up for once.
 """
 
@@ -12,9 +12,10 @@ import dagster as dg
 from croniter import croniter
 
 from rag_assets.automation import history
-from rag_assets.automation.jobs import ingest_source, maintenance_job
+from rag_assets.automation.jobs import ingest_source, maintenance_job, spend_report_job
 from rag_assets.automation.opening import with_project
 from rag_assets.config import Settings
+from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
 
 DUE_TAG = "rag_assets/due"
@@ -74,6 +75,34 @@ def maintenance_by_cron(
     return dg.RunRequest(f"maintenance@{due}", tags=_tags(due))
 
 
+@dg.schedule(
+    job=spend_report_job,
+    cron_schedule="5 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Reports what models cost, shortly after each day in UTC on which any was asked. Off with "
+    "automation.schedules.",
+)
+def report_spending_by_day(
+    context: dg.ScheduleEvaluationContext, project: ProjectResource
+) -> dg.SkipReason | dg.RunRequest:
+    today = context.scheduled_execution_time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    calls = with_project(project, lambda opened: _calls_of(opened, today - timedelta(days=1), today))
+    if isinstance(calls, dg.SkipReason):
+        return calls
+    if calls is None:
+        return dg.SkipReason("Off: automation.schedules is false in the configuration.")
+    if not calls:
+        return dg.SkipReason(f"No model was asked anything on {today - timedelta(days=1):%Y-%m-%d}.")
+    return dg.RunRequest(f"spending@{today:%Y-%m-%d}", tags=_tags(today.isoformat()))
+
+
+def _calls_of(project: Project, since: datetime, until: datetime) -> int | None:
+    if not project.settings.automation.schedules:
+        return None
+    return sum(total.calls for total in project.ledger.costs(["day"], since=since, until=until).values())
+
+
 def _maintenance_cron(settings: Settings) -> str | None:
     return settings.automation.maintenance_cron
 
@@ -103,4 +132,4 @@ def _next(lines: dict[str, str], minute: datetime) -> str:
     return f"{name} at {times[name]:%Y-%m-%d %H:%M} UTC"
 
 
-SCHEDULES = [refresh_by_cron, maintenance_by_cron]
+SCHEDULES = [refresh_by_cron, maintenance_by_cron, report_spending_by_day]

@@ -65,6 +65,7 @@ def test_every_asset_explains_itself() -> None:
         "fine_tuned_model",
         "model_comparison",
         "maintenance",
+        "spend_report",
     }
     for key in keys:
         node = graph.get(key)
