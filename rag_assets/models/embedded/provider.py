@@ -101,7 +101,8 @@ class EmbeddedProvider:
             raise self._no_such_model(model)
 
     def _no_such_model(self, name: str) -> WireError:
-        known = ", ".join((*MODELS, *(model["id"] for model in self._kept.models())))
+        tuned = (model["id"] for model in self._kept.models() if ":ckpt-" not in model["id"])
+        known = ", ".join((*MODELS, *tuned))
         return WireError(
             f"There is no model `{name}` here. Models: {known}.", status=404, param="model", code="model_not_found"
         )

@@ -44,6 +44,7 @@ CREATE TABLE models (
     folder TEXT NOT NULL
 );
 """
+_MADE = f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;"
 
 
 class StateError(ModelError):
@@ -52,9 +53,13 @@ class StateError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The state in `folder`, which is made by the first transaction."""
+    """The state in `folder`, which is made when the first thing is to be kept, unless it `must_exist`.
+
+    A process that works for a folder must not bring it back when somebody deletes it.
+    """
 
     folder: Path
+    must_exist: bool = False
 
     @property
     def file(self) -> Path:
@@ -69,7 +74,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A view of the rows as they are now. Raises `StateError`."""
-        with self._own_errors(), closing(self._connect()) as connection:
+        with self._own_errors(), closing(self._connect(reading=True)) as connection:
             connection.execute("BEGIN")
             yield connection
             connection.execute("ROLLBACK")
@@ -95,11 +100,18 @@ class Database:
         with closing(connection):
             yield
 
-    def _connect(self) -> sqlite3.Connection:
-        if not self.file.exists():
+    def _connect(self, *, reading: bool = False) -> sqlite3.Connection:
+        if not self.exists and self.must_exist:
+            raise StateError(f"{self.folder} is gone.", fix="Start the job again, if it is still wanted.")
+        file: Path | str = self.file
+        if not self.exists and reading:
+            file = ":memory:"  # as empty as the folder will be
+        elif not self.exists:
             self._create()
-        connection = sqlite3.connect(self.file, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
         connection.row_factory = sqlite3.Row
+        if file == ":memory:":
+            connection.executescript(_MADE)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != _VERSION:
             connection.close()
@@ -121,7 +133,7 @@ class Database:
             beside.unlink(missing_ok=True)
             with closing(sqlite3.connect(beside, isolation_level=None)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")  # stays in the file; its log ends with the connection
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+                connection.executescript(_MADE)
             beside.rename(self.file)
 
     @contextmanager

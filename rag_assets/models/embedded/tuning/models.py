@@ -26,8 +26,6 @@ def has_model(connection: sqlite3.Connection, model_id: str) -> bool:
 
 def tuned_models(database: Database) -> list[JsonObject]:
     """The tuned models as the API's objects, oldest first; the checkpoints of jobs are among them."""
-    if not database.exists:
-        return []
     with database.reading() as connection:
         rows = connection.execute("SELECT * FROM models ORDER BY seq").fetchall()
     return [{"id": row["id"], "object": "model", "created": row["created_at"], "owned_by": _OWNER} for row in rows]
@@ -38,8 +36,6 @@ def tuned_scoring(database: Database, model_id: str) -> ScoringModel | None:
 
     Raises `ModelError` where its files are damaged.
     """
-    if not database.exists:
-        return None
     with database.reading() as connection:
         row = connection.execute("SELECT folder FROM models WHERE id = ?", [model_id]).fetchone()
     if row is None:

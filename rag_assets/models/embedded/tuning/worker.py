@@ -42,7 +42,7 @@ TURN_SECONDS = 0.2
 
 def main(state_dir: str, job_id: str) -> None:
     """Trains the job, unless another process does."""
-    database = Database(Path(state_dir))
+    database = Database(Path(state_dir), must_exist=True)
     folder = JobFolder(database.folder, job_id)
     try:
         with FileLock(folder.lock, timeout=LOCK_SECONDS), database.held_open():

@@ -104,6 +104,10 @@ def test_without_a_folder_files_and_jobs_are_refused_and_the_rest_works():
 
 def test_what_was_never_used_makes_no_folder(client, state_dir):
     assert len(client.models.list().data) == 4
+    assert (list(client.files.list()), list(client.fine_tuning.jobs.list())) == ([], [])
+    for ask in (client.files.retrieve, client.fine_tuning.jobs.retrieve):
+        with pytest.raises(openai.NotFoundError):
+            ask("nobody")
     with pytest.raises(openai.NotFoundError):
         client.models.delete("ft:extractive-reader:rag-assets::abcd1234")
     assert not state_dir.exists()
@@ -112,8 +116,8 @@ def test_what_was_never_used_makes_no_folder(client, state_dir):
 def test_state_that_cannot_be_used_says_what_to_look_at(client, state_dir):
     state_dir.parent.mkdir(exist_ok=True)
     state_dir.write_text("no folder")
-    with pytest.raises(openai.InternalServerError, match="permissions") as caught:
-        client.files.list()
+    with pytest.raises(openai.InternalServerError, match=str(state_dir)) as caught:
+        client.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")
     assert (caught.value.status_code, caught.value.code) == (503, "state_unavailable")
     state_dir.unlink()
     client.files.create(file=("a.jsonl", b"{}"), purpose="fine-tune")

@@ -15,6 +15,9 @@ import openai
 import pytest
 from openai.types.fine_tuning import FineTuningJob
 
+from rag_assets.config import ChatSettings, ModelSettings
+from rag_assets.errors import ModelNotFoundError
+from rag_assets.models.chat import ChatModel, Message
 from rag_assets.models.embedded.encoder import get_encoder
 from rag_assets.models.embedded.prompt_format import parse_prompt
 from rag_assets.models.embedded.reader import Passage, read
@@ -56,6 +59,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     with connect(state_dir=state_dir) as client:
         created = start(client, suffix="my style", seed=7, metadata={"intent": "one"}, hyperparameters={"n_epochs": 4})
         yield Trained(client, state_dir, created, finished(state_dir, created.id))
+
+
+@pytest.fixture
+def own(trained: Trained, client: openai.OpenAI, state_dir: Path) -> Trained:
+    """A copy of the state, to be changed."""
+    shutil.copytree(trained.state_dir, state_dir)
+    return Trained(client, state_dir, trained.created, trained.job)
 
 
 def test_a_job_is_taken_at_once_and_ends_with_a_model(trained):
@@ -124,6 +134,18 @@ def test_the_tuned_model_answers_by_its_own_weights(trained):
     assert [quote["score"] for quote in quotes[trained.model]] == [quote.score for quote in reading.quotes]
     red = {model: next(one["score"] for one in given if "red" in one["text"]) for model, given in quotes.items()}
     assert red[trained.model] > red[BASE]  # which is what it was taught
+
+
+def test_a_project_answers_by_the_model_that_its_settings_name(own):
+    settings = ModelSettings(chat=ChatSettings(model=own.model)).keeping_state_in(own.state_dir)
+    asked: list[Message] = [{"role": "user", "content": prompt(3)}]
+    with ChatModel(settings) as chat:
+        answer = chat.complete(asked)
+        assert (answer.model, answer.cost_usd, answer.estimated) == (own.model, 0.0, False)
+        assert "".join(chat.stream(asked)) == answer.text
+        own.client.models.delete(own.model)
+        with pytest.raises(ModelNotFoundError, match="no model `ft:"):
+            chat.complete(asked)
 
 
 def test_what_only_the_training_needs_does_not_stay(trained):
@@ -246,13 +268,6 @@ def test_an_unfit_file_fails_its_job(client, state_dir):
     assert (last.level, last.message) == ("error", job.error.message)
     with pytest.raises(openai.BadRequestError, match="failed"):
         client.fine_tuning.jobs.cancel(job.id)
-
-
-@pytest.fixture
-def own(trained: Trained, client: openai.OpenAI, state_dir: Path) -> Trained:
-    """A copy of the state, to be changed."""
-    shutil.copytree(trained.state_dir, state_dir)
-    return Trained(client, state_dir, trained.created, trained.job)
 
 
 def test_a_tuned_model_can_be_tuned_further(own):
