@@ -8,6 +8,7 @@ import dagster as dg
 from rag_assets.assets import EVALUATION_ASSETS, INGESTION_ASSETS, RELEASE_ASSETS, sync_partitions
 from rag_assets.assets.maintenance import maintenance
 from rag_assets.assets.spending import spend_report
+from rag_assets.automation.chain_jobs import collect_and_tune
 from rag_assets.automation.example_jobs import collect_examples
 from rag_assets.automation.helper_jobs import reset_everything, turn_on_automation
 from rag_assets.automation.runs import Jobs, refresh
@@ -107,6 +108,7 @@ JOBS: Sequence[Any] = [
     refresh_all,
     collect_examples,
     tune_model,
+    collect_and_tune,
     finish_tuning,
     maintenance_job,
     spend_report_job,

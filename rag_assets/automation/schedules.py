@@ -1,6 +1,6 @@
 """What runs by the clock: each source at its own cron line, the upkeep, and the report of each day's spending.
 
-The first two tick every minute and read their times from the configuration then, so that a new time counts at once.
+All but the last tick every minute and read their times from the configuration then, so that a new time counts at once.
 After a time when nothing ran, what was missed is made up for once.
 """
 
@@ -12,8 +12,10 @@ import dagster as dg
 from croniter import croniter
 
 from rag_assets.automation import history
+from rag_assets.automation.chain_jobs import collect_and_tune
 from rag_assets.automation.jobs import ingest_source, maintenance_job, spend_report_job
 from rag_assets.automation.opening import with_project
+from rag_assets.automation.tuning_start import why_not_now
 from rag_assets.config import Settings
 from rag_assets.project import Project
 from rag_assets.resources.project import ProjectResource
@@ -103,6 +105,31 @@ def _calls_of(project: Project, since: datetime, until: datetime) -> int | None:
     return sum(total.calls for total in project.ledger.costs(["day"], since=since, until=until).values())
 
 
+@dg.schedule(
+    job=collect_and_tune,
+    cron_schedule=EVERY_MINUTE,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Only looks every minute, which is what the UI shows as its times: it collects the examples and tunes "
+    "at tuning.start.cron, if nothing stands in the way. What was trained already is not trained or paid again.",
+)
+def tune_by_cron(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> dg.SkipReason | dg.RunRequest:
+    minute = context.scheduled_execution_time.astimezone(UTC)
+    return with_project(project, lambda opened: _tuning_at(opened, context.instance, minute))
+
+
+def _tuning_at(project: Project, instance: dg.DagsterInstance, minute: datetime) -> dg.SkipReason | dg.RunRequest:
+    line = project.settings.tuning.start.cron
+    if line is None:
+        return dg.SkipReason("Off: tuning.start.cron is null in the configuration.")
+    due = _due(instance, line, minute, tune_by_cron.name)
+    if due is None:
+        return dg.SkipReason(f"Not due. Next: {_next({'tuning': line}, minute)}.")
+    reason = why_not_now(project, instance)
+    # After the first launch, a time that something stood in the way of is made up for when that has gone.
+    return dg.SkipReason(f"Due since {due}. {reason}") if reason else dg.RunRequest(f"tuning@{due}", tags=_tags(due))
+
+
 def _maintenance_cron(settings: Settings) -> str | None:
     return settings.automation.maintenance_cron
 
@@ -132,4 +159,4 @@ def _next(lines: dict[str, str], minute: datetime) -> str:
     return f"{name} at {times[name]:%Y-%m-%d %H:%M} UTC"
 
 
-SCHEDULES = [refresh_by_cron, maintenance_by_cron, report_spending_by_day]
+SCHEDULES = [refresh_by_cron, tune_by_cron, maintenance_by_cron, report_spending_by_day]

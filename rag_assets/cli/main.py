@@ -35,6 +35,7 @@ from rag_assets.cli import (
     reset,
     sources,
     trigger,
+    tune,
     write,
 )
 from rag_assets.cli.output import complain, print_json, report_error
@@ -69,6 +70,7 @@ app.add_typer(releases.app, name="releases")
 app.add_typer(generations.app, name="generations")
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(models.app, name="models")
+app.command("tune")(tune.tune)
 app.command("trigger")(trigger.trigger)
 app.command("dev")(dev.dev)
 app.command("reset")(reset.reset)

@@ -21,6 +21,7 @@ JOB_OF_VERB = {
     "release": "release_index",
     "evaluate": "evaluate_index",
     "everything": "refresh_all",
+    "tune": "collect_and_tune",
 }
 AUTH_VARIABLE = "RAG_ASSETS_AUTH"
 PARTLY_DONE = 3
@@ -49,7 +50,7 @@ class _Request:
 
 
 def trigger(
-    job: Annotated[str, typer.Argument(help="ingest, release, evaluate, everything, or a job's own name.")],
+    job: Annotated[str, typer.Argument(help="ingest, release, evaluate, everything, tune, or a job's own name.")],
     source: Annotated[
         list[str] | None, typer.Option("--source", "-s", help="A source; may be repeated. By default every source.")
     ] = None,

@@ -10,6 +10,7 @@ from rag_assets.automation.sensors.files import watch_files
 from rag_assets.automation.sensors.partitions import sync_sources
 from rag_assets.automation.sensors.reports import ingest_reported
 from rag_assets.automation.sensors.settled import release_when_settled
+from rag_assets.automation.sensors.start_tuning import tune_when_examples_changed
 from rag_assets.automation.sensors.tuning import poll_fine_tuning
 
 SENSORS: Sequence[dg.SensorDefinition] = [
@@ -18,6 +19,7 @@ SENSORS: Sequence[dg.SensorDefinition] = [
     ingest_reported,
     release_when_settled,
     collect_changed_examples,
+    tune_when_examples_changed,
     poll_fine_tuning,
     report_failures,
 ]
