@@ -229,11 +229,14 @@ def of_training_examples(result: ExamplesResult, table: Table, examples: Sequenc
 
 
 def of_training_file(result: TrainingFileResult, verdicts: Sequence[GateVerdict]) -> Metadata:
-    """Metadata of `training_file`."""
+    """Metadata of `training_file`: what it was made of, its length and cost, and what the gates said of it."""
+    from rag_assets.tuning.gates import token_histogram, training_figures
+
     found, file = result.manifest, result.file
     left_out = [[one["set"], one["origin"], one["reason"]] for one in found["left_out"][:LEFT_OUT_SHOWN]]
     origins = (origin for _, origin in zip(range(PREVIEW_ROWS), file.origins(), strict=False))
     preview = [[one["split"], one["set"], one["origin"], one["prompt"]] for one in origins]
+    lengths = token_histogram(verdicts)
     return {
         "training_file": file.file_id,
         "path": dg.MetadataValue.path(str(file.folder)),
@@ -250,6 +253,8 @@ def of_training_file(result: TrainingFileResult, verdicts: Sequence[GateVerdict]
         "why_left_out": dg.MetadataValue.md(markdown_table(["reason", "examples"], found["reasons"].items())),
         "left_out": dg.MetadataValue.md(markdown_table(["set", "origin", "reason"], left_out)),
         "preview": dg.MetadataValue.md(markdown_table(["split", "set", "origin", "prompt"], preview)),
+        "example_tokens": dg.MetadataValue.md(markdown_table(["tokens", "examples"], lengths.items())),
+        **training_figures(verdicts),
         **{f"gate_{verdict.gate}": f"{_mark(verdict.passed)}: {verdict.reason}" for verdict in verdicts},
     }
 
