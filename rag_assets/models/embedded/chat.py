@@ -36,7 +36,7 @@ from rag_assets.models.embedded.wire import (
 )
 
 if TYPE_CHECKING:
-    from rag_assets.models.embedded.reader import ScoringModel
+    from rag_assets.models.embedded.reader import TunedReader
 
 MODEL = "extractive-reader"
 REFUSAL = "The documents do not answer this question."
@@ -79,10 +79,10 @@ class _Answer:
         }
 
 
-def chat_completions(request: JsonObject, tuned: ScoringModel | None = None) -> Reply:
+def chat_completions(request: JsonObject, tuned: TunedReader | None = None) -> Reply:
     """An answer from the passages in the prompt, whole or streamed; raises `WireError`.
 
-    `tuned`: the weights of the model that the request names, where that is a tuned one.
+    `tuned`: the reader that the request names, where that is a tuned one.
     """
     _check(request, tuned=tuned is not None)
     answer = _read(message_texts(request), _token_limit(request), tuned)
@@ -150,7 +150,7 @@ def _token_limit(request: JsonObject) -> int | None:
     return None
 
 
-def _read(messages: list[tuple[str, str]], token_limit: int | None, tuned: ScoringModel | None) -> _Answer:
+def _read(messages: list[tuple[str, str]], token_limit: int | None, tuned: TunedReader | None) -> _Answer:
     """Quotes are whole or left out; where `token_limit` leaves one out, the answer ends for the reason `length`."""
     from rag_assets.models.embedded.reader import Passage, read
 

@@ -70,7 +70,7 @@ class EmbeddedProvider:
         if path == CHAT_PATH:
             _check_method(method, path, "POST")
             model = _model(request)
-            tuned = self._kept.scoring(model) if model and model not in MODELS else None
+            tuned = self._kept.reader(model) if model and model not in MODELS else None
             if tuned is None:
                 self._check_model(request)
             return chat.chat_completions(request, tuned)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from rag_assets.models.embedded.reader.scoring import ScoringModel
+from rag_assets.models.embedded.reader.tuned import TunedReader
 from rag_assets.models.embedded.tuning import files, jobs, models
 from rag_assets.models.embedded.tuning.database import Database
 from rag_assets.models.embedded.tuning.paging import Query
@@ -101,9 +101,9 @@ class KeptState:
         """The tuned models as the API's objects."""
         return [] if self.folder is None else models.tuned_models(Database(self.folder))
 
-    def scoring(self, model: str) -> ScoringModel | None:
-        """The weights of a tuned model; None where there is none of this name. Raises `ModelError`."""
-        return None if self.folder is None else models.tuned_scoring(Database(self.folder), model)
+    def reader(self, model: str) -> TunedReader | None:
+        """The reader that a tuned model is; None where there is none of this name. Raises `ModelError`."""
+        return None if self.folder is None else models.tuned_reader(Database(self.folder), model)
 
     def delete_model(self, model: str) -> Reply | None:
         """Deletes a tuned model; None where there is none of this name."""

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag_assets.models.embedded.reader.scoring import ScoringModel
 from rag_assets.models.embedded.reader.tuned import TunedReader
 from rag_assets.models.embedded.tuning.database import Database, StateError
 from rag_assets.models.embedded.tuning.ids import now
@@ -31,8 +30,8 @@ def tuned_models(database: Database) -> list[JsonObject]:
     return [{"id": row["id"], "object": "model", "created": row["created_at"], "owned_by": _OWNER} for row in rows]
 
 
-def tuned_scoring(database: Database, model_id: str) -> ScoringModel | None:
-    """The weights that a tuned model answers by; None where there is no such model (any more).
+def tuned_reader(database: Database, model_id: str) -> TunedReader | None:
+    """The reader that a tuned model is; None where there is no such model (any more).
 
     Raises `ModelError` where its files are damaged.
     """
@@ -94,8 +93,8 @@ def insert_model(connection: sqlite3.Connection, model_id: str, job_id: str, nam
 
 
 @functools.lru_cache(maxsize=_CACHED)
-def _load(folder: Path, _changed_ns: int) -> ScoringModel:
-    return TunedReader.load(folder).scoring
+def _load(folder: Path, _changed_ns: int) -> TunedReader:
+    return TunedReader.load(folder)
 
 
 def _flush(file: Path) -> None:

@@ -30,7 +30,7 @@ from rag_assets.models.embedded.tuning.database import Database, StateError
 from rag_assets.models.embedded.tuning.examples import UnfitFileError, read_training_file, read_validation_file
 from rag_assets.models.embedded.tuning.files import RESULTS, insert_file, write_content
 from rag_assets.models.embedded.tuning.ids import now, tuned_model_id
-from rag_assets.models.embedded.tuning.models import insert_model, keep_reader, tuned_scoring
+from rag_assets.models.embedded.tuning.models import insert_model, keep_reader, tuned_reader
 from rag_assets.models.embedded.tuning.records import ACTIVE, add_event, fail, is_active, job_row, move
 from rag_assets.models.embedded.tuning.results import FILENAME, results_content
 from rag_assets.models.embedded.tuning.supervision import TAKEN, JobFolder
@@ -148,10 +148,10 @@ class _Training:
             stopped=self._is_cancelled,
         )
 
-    def _base(self) -> ScoringModel:
+    def _base(self) -> ScoringModel | TunedReader:
         if self.job["model"] == EMBEDDED_CHAT_MODEL:
             return shipped_model()
-        base = tuned_scoring(self.database, self.job["model"])
+        base = tuned_reader(self.database, self.job["model"])
         if base is None:
             raise RagAssetsError(f"The base model {self.job['model']} was deleted.", fix="Choose another base model.")
         return base

@@ -76,8 +76,10 @@ def takers(state_dir: Path, job_id: str) -> list[int]:
     return [int(line[0]) for line in lines]
 
 
-def learnt(state_dir: Path, job: FineTuningJob) -> tuple[bytes, bytes]:
-    """The weights of the job's model, and its results."""
+def learnt(state_dir: Path, job: FineTuningJob) -> tuple[dict[str, bytes], bytes]:
+    """The files of the job's model, and its results."""
     assert job.fine_tuned_model is not None
     folder = state_dir / "models" / job.fine_tuned_model.rpartition(":")[2]
-    return (folder / "scoring.json").read_bytes(), (state_dir / "files" / job.result_files[0]).read_bytes()
+    return {file.name: file.read_bytes() for file in folder.iterdir()}, (
+        state_dir / "files" / job.result_files[0]
+    ).read_bytes()

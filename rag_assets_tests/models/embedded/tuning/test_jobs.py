@@ -125,7 +125,7 @@ def test_the_tuned_model_answers_by_its_own_weights(trained):
     folder = trained.state_dir / "models" / trained.model.rpartition(":")[2]
     asked = parse_prompt(prompt(3))
     passages = [Passage(each.n, each.title, each.text) for each in asked.passages]
-    reading = read(asked.question, passages, encoder=get_encoder(), model=TunedReader.load(folder).scoring)
+    reading = read(asked.question, passages, encoder=get_encoder(), model=TunedReader.load(folder))
     quotes = {}
     for model in (trained.model, BASE):
         answer = trained.client.chat.completions.create(model=model, messages=messages(3)[:2])

@@ -22,7 +22,7 @@ from rag_assets.failpoints import VARIABLE
 from rag_assets.models.embedded.tuning.database import Database
 from rag_assets.models.embedded.tuning.records import ACTIVE
 from rag_assets.models.embedded.tuning.supervision import MOST_STARTS
-from rag_assets_tests.models.embedded.tuning.material import WAIT_SECONDS, finished, learnt, start, takers
+from rag_assets_tests.models.embedded.tuning.material import WAIT_SECONDS, finished, learnt, start, takers, upload
 from rag_assets_tests.models.embedded.wire_client import connect
 
 LONG: dict[str, Any] = {"hyperparameters": {"n_epochs": 4, "batch_size": 1}, "seed": 3}
@@ -126,6 +126,17 @@ def test_a_job_whose_process_is_killed_ends_with_the_same_model(place, unbroken,
 
 
 @pytest.mark.slow
+def test_the_order_of_the_examples_changes_nothing(unbroken, client, state_dir):
+    there, expected = unbroken
+    files = [(there / "files" / file_id).read_bytes() for file_id in (expected.training_file, expected.validation_file)]
+    shuffled = [upload(client, b"".join(content.splitlines(keepends=True)[::-1])) for content in files]
+    again = client.fine_tuning.jobs.create(
+        model="extractive-reader", training_file=shuffled[0], validation_file=shuffled[1], **LONG
+    )
+    assert learnt(state_dir, finished(state_dir, again.id)) == learnt(there, expected)
+
+
+@pytest.mark.slow
 def test_a_job_that_is_killed_whenever_it_gets_further_ends_with_the_same_model(unbroken, client, state_dir):
     job = start(client, **LONG)
     kills = reached = 0
@@ -133,7 +144,7 @@ def test_a_job_that_is_killed_whenever_it_gets_further_ends_with_the_same_model(
     def got_further() -> bool:
         return in_row(state_dir, job.id, "reached_step") > reached or ended(state_dir, job.id)
 
-    while client.fine_tuning.jobs.retrieve(job.id).status in ACTIVE:
+    while client.fine_tuning.jobs.retrieve(job.id).status in ACTIVE and kills < 6:
         reached = in_row(state_dir, job.id, "reached_step")
         wait_until(got_further)
         with suppress(ProcessLookupError):
