@@ -31,7 +31,8 @@ def training_file(context: dg.AssetExecutionContext, project: ProjectResource) -
     from rag_assets.tuning.making import make_training_file
 
     with project.open() as opened:
-        meter = UsageMeter([opened.ledger.usage_sink(run_id=context.run.run_id, asset="training_file")])
+        limits = opened.settings.spend
+        meter = UsageMeter([opened.ledger.usage_sink(run_id=context.run.run_id, asset="training_file", limits=limits)])
         result = make_training_file(opened, usage=meter, progress=log_progress(context))
         verdicts = judge_training_file(opened, result.file)
         record_run(context, opened, result.file.file_id)

@@ -15,7 +15,9 @@ import dagster as dg
 from rag_assets.assets.release_state import STATE_TAG
 from rag_assets.automation import history
 from rag_assets.automation.failures import failure_of
+from rag_assets.config import SpendSettings
 from rag_assets.ingestion.watch import backoff
+from rag_assets.ledger import may_fit_now
 
 LONGEST_RUN_OF_ATTEMPTS = 10
 
@@ -67,10 +69,12 @@ def attempts_of(
     cancels: int,
     pause_after: int | None = None,
     partition: str | None = None,
+    spend: SpendSettings | None = None,
 ) -> Attempts:
     """What the newest runs of `job` came to, as far back as they were for just this state.
 
     `cancels` in a row stop it; `pause_after` failures in a row do, where it is given.
+    What a budget refused is due again in another month, or under other limits of `spend`.
     """
     limit = max(LONGEST_RUN_OF_ATTEMPTS, cancels, pause_after or 0)
     runs = _newest_of_state(instance, job, state, limit=limit, partition=partition)
@@ -80,6 +84,8 @@ def attempts_of(
     if newest.status == dg.DagsterRunStatus.SUCCESS:
         return Attempts(Standing.DONE, 1, newest.ended_at, newest.ended_at)
     failure = failure_of(instance, newest.run_id)
+    if spend is not None and may_fit_now(failure.error, spend, datetime.now(UTC)):
+        return Attempts(Standing.DUE)
     if failure.hopeless:
         return Attempts(Standing.REFUSED, 1, newest.ended_at, newest.ended_at, failure.error)
     failed = _until_success(runs)

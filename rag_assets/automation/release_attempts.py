@@ -12,17 +12,13 @@ import dagster as dg
 from rag_assets.assets.release_state import ReleaseState
 from rag_assets.automation import history
 from rag_assets.automation.attempts import Attempts, Standing, attempts_of
-from rag_assets.ledger import may_fit_now
-from rag_assets.ledger.columns import utc_now
 from rag_assets.project import Project
 
 
 def attempts(project: Project, instance: dg.DagsterInstance, state: ReleaseState) -> Attempts:
     """What the newest runs of `release_index` came to, as far back as they were for just this state."""
     cancels = project.settings.automation.pause_after_failures
-    found = attempts_of(instance, history.RELEASE_INDEX, state.name, cancels=cancels)
-    if found.standing == Standing.REFUSED and may_fit_now(found.error, project.settings.spend, utc_now().date()):
-        return replace(found, standing=Standing.DUE)
+    found = attempts_of(instance, history.RELEASE_INDEX, state.name, cancels=cancels, spend=project.settings.spend)
     if found.standing == Standing.DONE and _something_else_since(project, instance, found):
         return replace(found, standing=Standing.DUE)
     return found

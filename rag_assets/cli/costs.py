@@ -115,7 +115,7 @@ def _table(report: CostReport) -> list[str]:
         lines = [f"{report.period} (UTC)", *_aligned(rows)]
     if report.set_aside_usd:
         lines.append(f"{dollars(report.set_aside_usd)} is set aside for what is under way.")
-    lines += [f"{budget.key}: {budget.figures()} in {budget.month}." for budget in report.budgets]
+    lines += [f"{budget.key}: {budget.figures()}." for budget in report.budgets]
     return lines
 
 

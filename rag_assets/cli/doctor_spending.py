@@ -25,7 +25,7 @@ def look_at_spending(settings: Settings) -> Iterator[Finding]:
     for budget in budgets:
         name = f"spending of {budget.asset}" if budget.asset else "spending"
         fix = f"Raise {budget.key}, or wait for the next month. What it went to: rag-assets costs"
-        yield Finding(name, budget.left_usd > 0, f"{budget.figures()} this month (UTC)", fix)
+        yield Finding(name, budget.left_usd > 0, budget.figures(), fix)
     yield from _prices(settings)
 
 

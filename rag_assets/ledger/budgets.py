@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import BudgetError
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9
 """Share of a limit that sums of many small amounts may be off by: an amount that fits exactly is not refused."""
-MONTH_KEY, ASSET_KEY = "spend.month_usd", "spend.assets."
 _REFUSAL = re.compile(
-    r"set aside of (\$[\d,.]+), \$[\d,.]+ left\).*Raise (\S+), or wait for (\d{4}-\d\d-\d\d) \(UTC\)", re.S
+    r"the month's budget(?: of (\S+))? has left "
+    r"\(\S+ spent and \S+ set aside of (\S+), \S+ left in (\d{4}-\d\d)\)"
 )
+"""How a budget's refusal reads, in a `BudgetError` and in the verdict of a gate: whose, its limit and its month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,17 @@ class Budget:
     @property
     def key(self) -> str:
         """The setting that says the limit."""
-        return MONTH_KEY if self.asset is None else f"{ASSET_KEY}{self.asset}"
+        return "spend.month_usd" if self.asset is None else f"spend.assets.{self.asset}"
 
     @property
     def whose(self) -> str:
         return "the month's budget" if self.asset is None else f"the month's budget of {self.asset}"
 
     def figures(self) -> str:
-        """Spent, set aside, limit and what is left, as one phrase."""
+        """Spent, set aside, limit, what is left, and the month, as one phrase."""
         return (
             f"{dollars(self.spent_usd)} spent and {dollars(self.set_aside_usd)} set aside of "
-            f"{dollars(self.limit_usd)}, {dollars(max(self.left_usd, 0.0))} left"
+            f"{dollars(self.limit_usd)}, {dollars(max(self.left_usd, 0.0))} left in {self.month}"
         )
 
 
@@ -66,17 +67,18 @@ def refusal(budget: Budget, asset: str, model: str, wanted_usd: float, now: date
     )
 
 
-def may_fit_now(error: str, limits: SpendSettings, today: date) -> bool:
-    """Whether what was refused with this sentence may be tried again: another month began, or the limit is another.
+def may_fit_now(error: str, limits: SpendSettings, now: datetime) -> bool:
+    """Whether what budgets refused with this text may be tried again: in another month, or under another limit.
 
-    False for every other sentence, also for that of an unknown price.
+    False for every other text, also for that of an unknown price.
     """
-    said = _REFUSAL.search(error)
-    if said is None:
-        return False
-    limit_then, key, following = said.groups()
-    limit = limits.month_usd if key == MONTH_KEY else limits.assets.get(key.removeprefix(ASSET_KEY))
-    return today >= date.fromisoformat(following) or limit is None or dollars(limit) != limit_then
+    refused = _REFUSAL.findall(error)
+    return bool(refused) and all(_is_another(limits, now, *said) for said in refused)
+
+
+def _is_another(limits: SpendSettings, now: datetime, asset: str, limit_then: str, month_then: str) -> bool:
+    limit = limits.assets.get(asset) if asset else limits.month_usd
+    return f"{now.astimezone(UTC):%Y-%m}" != month_then or limit is None or dollars(limit) != limit_then
 
 
 def unknown_price(model: str, asset: str) -> BudgetError:
@@ -89,4 +91,6 @@ def unknown_price(model: str, asset: str) -> BudgetError:
 
 def dollars(amount_usd: float) -> str:
     """An amount as people read it: four digits where it is small, so that a call is not $0.00."""
+    if 0 < amount_usd < 0.0001:
+        return "<$0.0001"
     return f"${amount_usd:.4f}" if 0 < amount_usd < 0.1 else f"${amount_usd:,.2f}"

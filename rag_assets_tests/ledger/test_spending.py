@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+import rag_assets
 from rag_assets.config import SpendSettings
 from rag_assets.errors import BudgetError, LedgerError
 from rag_assets.ledger import Ledger, may_fit_now, spending, usage_sink
@@ -42,7 +45,7 @@ def test_what_is_set_aside_is_not_left_for_others(ledger: Ledger):
     assert ledger.left_this_month(limits(search=1.0), "answers") is None
     with pytest.raises(BudgetError, match="the month's budget of answers") as caught:
         ledger.reserve("answers", 0.01, model="gpt-4o", limits=budget)
-    assert "$0.00 spent and $4.00 set aside of $4.00, $0.00 left" in str(caught.value)
+    assert "$0.00 spent and $4.00 set aside of $4.00, $0.00 left in 2" in str(caught.value)
     assert "spend.assets.answers" in caught.value.fix
     with pytest.raises(BudgetError, match=r"\$3.00 spent and \$4.00 set aside of \$10.00, \$3.00 left"):
         ledger.reserve("embeddings", 3.01, model="m", limits=budget)
@@ -129,14 +132,16 @@ def test_a_refusal_says_when_it_may_be_tried_again(ledger: Ledger):
         ledger.reserve("search", 2.0, model="m", limits=budget)
     with pytest.raises(BudgetError) as of_one:
         ledger.reserve("answers", 0.75, model="m", limits=budget)
-    today = datetime.now(UTC).date()
+    now = datetime.now(UTC)
     for refused in (str(of_all.value), str(of_one.value)):
-        assert not may_fit_now(refused, budget, today)
-        assert may_fit_now(refused, budget, today + timedelta(days=31))
-        assert may_fit_now(refused, limits(), today)
-    assert may_fit_now(str(of_all.value), limits(3.0, answers=0.5), today)
-    assert not may_fit_now(str(of_one.value), limits(3.0, answers=0.5), today)
-    assert not may_fit_now("The provider is down.", budget, today + timedelta(days=31))
+        assert not may_fit_now(refused, budget, now)
+        assert may_fit_now(refused, budget, now + timedelta(days=31))
+        assert may_fit_now(refused, limits(), now)
+    assert may_fit_now(str(of_all.value), limits(3.0, answers=0.5), now)
+    assert not may_fit_now(str(of_one.value), limits(3.0, answers=0.5), now)
+    both = f"{of_all.value} {of_one.value}"
+    assert not may_fit_now(both, limits(3.0, answers=0.5), now) and may_fit_now(both, limits(3.0, answers=1.5), now)
+    assert not may_fit_now("The provider is down.", budget, now + timedelta(days=31))
 
 
 def test_a_second_try_sets_nothing_aside_again(ledger: Ledger):
@@ -228,3 +233,16 @@ def test_sums_are_those_of_the_rows(ledger: Ledger):
     ledger.record_usage([usage(cost_usd=0.7), usage(cost_usd=None)], asset="search")
     assert ledger.spent_this_month() == pytest.approx(ledger.usage_totals().cost_usd)
     assert ledger.spent_this_month("search") == pytest.approx(ledger.usage_totals(asset="search").cost_usd)
+
+
+def test_every_sink_of_the_package_is_held_to_the_budgets():
+    """A call that pays through a sink without limits would be stopped by none: `limits` is named at every one."""
+    package = Path(rag_assets.__file__).parent
+    sinks = [
+        (file.relative_to(package), node.lineno, {keyword.arg for keyword in node.keywords})
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "usage_sink"
+    ]
+    assert len(sinks) > 5
+    assert [(str(file), line) for file, line, named in sinks if "limits" not in named] == []

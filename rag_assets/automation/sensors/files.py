@@ -222,7 +222,7 @@ def _resume_what_fits(project: Project, watches: dict[str, Watch]) -> None:
     """Ends the pauses of sources that a budget stopped, once another month began or the limit is another."""
     now = datetime.now(UTC)
     for name, watch in watches.items():
-        if watch.paused_at is not None and may_fit_now(watch.error, project.settings.spend, now.date()):
+        if watch.paused_at is not None and may_fit_now(watch.error, project.settings.spend, now):
             watches[name] = rules.resumed(watch, now)
             project.ledger.record_watch(watches[name])
 
