@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rag_assets.assets import sync_partitions
+from rag_assets.assets.release_state import STATE_TAG
+from rag_assets.automation.attempts import Attempts, Standing, attempts_of
+from rag_assets.automation.history import RELEASE_INDEX, newest_ended
 from rag_assets.automation.sensors.files import tick
 from rag_assets.errors import BudgetError
 from rag_assets.evaluation.model import Expected
 from rag_assets.evaluation.questions import make_question
 from rag_assets.evaluation.review import review
+from rag_assets.project import Project
 from rag_assets.releasing import ReleaseContent
 from rag_assets.tuning.writing import write
 from rag_assets_tests.conftest import SmallProject
@@ -30,9 +36,9 @@ DOLLAR_A_TOKEN = """\
 """
 
 
-def configure(project: SmallProject, server: OpenAIServer, budgets: str, *, judged: bool = False) -> None:
+def configure(project: SmallProject, server: OpenAIServer, budgets: str, *, more: str = "") -> None:
     settings = gateway_settings(server, batch_size=1) + DOLLAR_A_TOKEN + f"spend: {budgets}\n"
-    project.configure(settings + (JUDGED if judged else ""), wiki="")
+    project.configure(settings + more, wiki="")
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def test_every_paid_call_is_in_the_ledger_with_what_it_was_for_until_its_budget_
     project: SmallProject, openai_server: OpenAIServer
 ) -> None:
     openai_server.reply = quoting
-    configure(project, openai_server, "{month_usd: 100000, assets: {answers: 50000}}", judged=True)
+    configure(project, openai_server, "{month_usd: 100000, assets: {answers: 50000}}", more=JUDGED)
     assert all(run.succeeded for run in ingest(project).runs)
     with project.open() as opened:
         opened.search("sourdough")
@@ -122,3 +128,28 @@ def test_every_paid_call_is_in_the_ledger_with_what_it_was_for_until_its_budget_
             opened.ask(QUESTION)
         assert model_calls(openai_server) == asked
         assert opened.search("sourdough")[1]  # that has no budget of its own
+
+
+@pytest.mark.slow
+def test_a_release_whose_evaluation_was_over_budget_is_made_once_that_fits(
+    project: SmallProject, openai_server: OpenAIServer
+) -> None:
+    words = ("wait", "pause", "stand by", "hold on", "hesitate", "stay", "delay")  # some are of the split gate
+    lines = [{"question": QUESTION.replace("wait", word), "answers": ["forty seconds"]} for word in words]
+    project.write("questions.jsonl", "\n".join(json.dumps(line | {"expected_uris": ["limits.md"]}) for line in lines))
+    asked = "evaluation: {questions: [questions.jsonl]}\n"
+    configure(project, openai_server, "{assets: {eval_report: 1}}", more=asked)
+    outcome = ingest(project)
+    assert outcome.sources["wiki"].succeeded and outcome.release is not None
+    assert not outcome.release.succeeded and "the month's budget of eval_report" in str(outcome.release.error)
+    for budgets, standing in (("{assets: {eval_report: 1}}", Standing.REFUSED), ("{}", Standing.DUE)):
+        configure(project, openai_server, budgets, more=asked)
+        with project.open() as opened:
+            assert refused(project, opened).standing == standing
+
+
+def refused(project: SmallProject, opened: Project) -> Attempts:
+    """What became of the newest release, for whatever state it was."""
+    [last] = newest_ended(project.instance, RELEASE_INDEX, limit=1)
+    state = last.tags.get(STATE_TAG, "")
+    return attempts_of(project.instance, RELEASE_INDEX, state, cancels=5, spend=opened.settings.spend)

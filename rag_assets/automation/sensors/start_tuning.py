@@ -40,7 +40,8 @@ def tuning_tick(project: Project, instance: dg.DagsterInstance) -> dg.SensorResu
     if reason or state is None:
         return dg.SensorResult(skip_reason=reason or "No set of examples was collected yet.")
     pause = project.settings.automation.pause_after_failures
-    found = attempts_of(instance, tune_model.name, state, cancels=pause, pause_after=pause)
+    spend = project.settings.spend
+    found = attempts_of(instance, tune_model.name, state, cancels=pause, pause_after=pause, spend=spend)
     if is_due(found):
         return dg.SensorResult(run_requests=[dg.RunRequest(tags={STATE_TAG: state, **LAUNCHED_BY})])
     if found.standing == Standing.DONE:
