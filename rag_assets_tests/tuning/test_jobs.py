@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from rag_assets.cli.main import app
 from rag_assets.errors import (
     AuthenticationError,
     BudgetError,
@@ -159,22 +162,46 @@ def test_an_answer_that_says_no_leaves_nothing_to_look_for(
     assert len(fine_tuning_server.jobs) == 1
 
 
+NEEDED = [name for name, _, _ in CALLS if name not in ("checkpoints", "cancel", "models", "delete_model")]
+
+
+def follow_to_the_model(project: Project, file: TrainingFile, *, tries: int) -> str:
+    """Starts over whenever a provider failed, as the retries of the assets and the ticks of the sensor do."""
+    for _ in range(tries):
+        try:
+            job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
+            return collect(project, job).model.model_id
+        except (ProviderUnavailableError, RateLimitError):
+            continue
+    raise AssertionError("it never got through")
+
+
 @pytest.mark.parametrize("status", [429, 500])
-@pytest.mark.parametrize("call", [name for name, _, _ in CALLS if name not in ("models", "delete_model")])
-def test_one_failure_of_any_call_costs_no_second_job(
-    tuned: SmallProject, fine_tuning_server: FineTuningServer, call: str, status: int
+def test_every_call_failing_once_costs_no_second_job(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer, status: int
 ) -> None:
-    fine_tuning_server.fail(call, Fault(status))
+    for call in NEEDED:
+        fine_tuning_server.fail(call, Fault(status))
     with opened(tuned) as (project, file):
-        for _ in range(3):
-            try:
-                job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
-                model = collect(project, job).model
-                break
-            except (ProviderUnavailableError, RateLimitError):
-                continue
-        assert model.model_id == "ft:gpt-4o-mini:org::ftjob-1"
-        assert [row.cost_usd for row in project.ledger.usage()] == [model.cost_usd]
+        assert follow_to_the_model(project, file, tries=3) == "ft:gpt-4o-mini:org::ftjob-1"
+        assert [row.operation for row in project.ledger.usage()] == ["fine_tuning"]
+    assert len(fine_tuning_server.jobs) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["", "done_all_the_same"])
+@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("call", NEEDED)
+def test_a_call_that_fails_for_longer_than_the_retries_costs_no_second_job(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer, call: str, status: int, after: bool
+) -> None:
+    if status == 429 and after:
+        pytest.skip("a provider that says it was too much has done nothing")
+    fine_tuning_server.fail(call, *[Fault(status, after=after)] * 4)
+    with opened(tuned) as (project, file):
+        assert follow_to_the_model(project, file, tries=8) == "ft:gpt-4o-mini:org::ftjob-1"
+        assert [row.operation for row in project.ledger.usage()] == ["fine_tuning"]
+        assert project.ledger.open_reservations() == []
     assert len(fine_tuning_server.jobs) == 1
 
 
@@ -211,8 +238,13 @@ def test_a_job_without_a_model_says_why_and_may_be_tried_again(
 def test_the_time_limit_cancels_and_expires(small_project: SmallProject, fine_tuning_server: FineTuningServer) -> None:
     configure(small_project, fine_tuning_server, ", time_limit_hours: 0.0000001")
     fine_tuning_server.outcome = "never"
+    fine_tuning_server.fail("cancel", *[Fault(500)] * 3)
     with opened(small_project) as (project, file):
-        job = poll(project, submit(project, file).job).job
+        begun = submit(project, file).job
+        with pytest.raises(ProviderUnavailableError):
+            poll(project, begun)
+        assert project.ledger.tuning_jobs()[0].is_open, "it ends when its provider says that it ended"
+        job = poll(project, begun).job
         assert (job.state, fine_tuning_server.jobs["ftjob-1"]["status"]) == ("expired", "cancelled")
         with pytest.raises(TuningError, match="expired: It took longer"):
             collect(project, job)
@@ -340,3 +372,16 @@ def test_two_that_fit_alone_and_not_together(small_project: SmallProject, fine_t
     with ThreadPoolExecutor(2) as threads:
         assert sorted(threads.map(start, files)) == ["refused", "submitted"]
     assert len(fine_tuning_server.jobs) == 1
+
+
+def test_the_command_cancels_a_job(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
+    fine_tuning_server.outcome = "never"
+    with opened(tuned) as (project, file):
+        job = submit(project, file).job
+    command = CliRunner().invoke(app, ["models", "cancel", job.job_id or "", "--json"])
+    assert command.exit_code == 0, command.output
+    told = json.loads(command.stdout)
+    assert (told["job_id"], told["state"], told["error"]) == ("ftjob-1", "cancelled", "Cancelled by a person.")
+    again = CliRunner().invoke(app, ["models", "cancel", job.intent_id])
+    assert again.exit_code != 0 and isinstance(again.exception, TuningError)
+    assert fine_tuning_server.jobs["ftjob-1"]["status"] == "cancelled"
