@@ -8,7 +8,6 @@ from typing import Any
 
 from rag_assets.fingerprints import fingerprint
 from rag_assets.project import Project
-from rag_assets.releasing.champion import chat_of, recorded_champion
 from rag_assets.releasing.coverage import INDEXED, subject_of_index
 
 STATE_TAG = "rag_assets/state"
@@ -35,7 +34,8 @@ def release_state(project: Project) -> ReleaseState:
         "generation": project.generation.id,
         "sources": sources,
         "prompts": asdict(project.prompts),
-        "chat": chat_of(recorded_champion(project.ledger, settings.models), settings.models).model_dump(mode="json"),
+        "chat": settings.models.chat.model_dump(mode="json"),
+        **_gone(project),
         "embedding": settings.models.embedding.model_dump(mode="json"),
         "retrieval": settings.retrieval.model_dump(mode="json"),
         "answering": settings.answering.model_dump(mode="json"),
@@ -46,6 +46,17 @@ def release_state(project: Project) -> ReleaseState:
         name=fingerprint(**parts)[:STATE_LENGTH],
         indexed=tuple(name for name, details in sources.items() if details is not None),
     )
+
+
+def _gone(project: Project) -> dict[str, str]:
+    """The tuned model of the serving release, where its provider does not have it: then the base is to be released.
+
+    The champion is no other part of the state. A comparison releases what it promotes, and a person who goes back to a
+    release with another model goes back to its documents too: a release of the newest ones would undo that.
+    """
+    serving = project.ledger.serving()
+    model = project.ledger.tuned_model(serving.chat_model) if serving is not None else None
+    return {"gone": model.model_id} if model is not None and model.missing_since is not None else {}
 
 
 def _question_files(project: Project) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rag_assets.config import ChatSettings, ModelSettings
 from rag_assets.errors import LedgerUnwritableError
-from rag_assets.ledger import Ledger, TunedModel
+from rag_assets.ledger import Ledger, Release, TunedModel
 from rag_assets.models.catalog import base_model, undated
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ def same_family(one: str, other: str) -> bool:
 
 def recorded_champion(ledger: Ledger, models: ModelSettings) -> TunedModel | None:
     """The tuned model that answers in the place of `models.chat`, by the ledger alone; None: the base model answers."""
-    serving = ledger.serving()
-    model = ledger.tuned_model(serving.chat_model) if serving is not None else None
-    if serving is None or model is None or not fits(model, models) or model.missing_since is not None:
+    return champion_of(ledger, models, ledger.serving())
+
+
+def champion_of(ledger: Ledger, models: ModelSettings, release: Release | None) -> TunedModel | None:
+    """What `recorded_champion` is where `release` serves."""
+    model = ledger.tuned_model(release.chat_model) if release is not None else None
+    if release is None or model is None or not fits(model, models) or model.missing_since is not None:
         return None
-    return model if serving.details.get("chat", {}).get("provider") == model.provider else None
+    return model if release.details.get("chat", {}).get("provider") == model.provider else None
 
 
 def present_champion(ledger: Ledger, models: ModelSettings) -> TunedModel | None:

@@ -11,7 +11,7 @@ from rag_assets.evaluation.question_table import stored_questions
 from rag_assets.evaluation.review import gate_questions, quality_subject, review
 from rag_assets.ledger import ComparisonRow, ModelDecision, Release, TunedModel
 from rag_assets.releasing import ReleaseContent, promote, roll_back
-from rag_assets.releasing.champion import recorded_champion
+from rag_assets.releasing.champion import check_presence, recorded_champion
 from rag_assets.releasing.pins import is_kept
 from rag_assets.tuning.comparison import Progress, contenders, require_fitting
 from rag_assets.tuning.jobs import open_tuner
@@ -93,7 +93,8 @@ def _require_won(project: Project, model: TunedModel, row: ComparisonRow | None,
 def roll_back_model(project: Project, *, reason: str, by: str) -> tuple[TunedModel | None, Release]:
     """Serves the last release with another model than the present one; returns the model that was left, if a tuned one.
 
-    Raises `TuningError` where no kept release has another model, and `NoReleaseError` where nothing serves.
+    A model that its provider does not have any more is passed over. Raises `TuningError` where no kept release is left,
+    and `NoReleaseError` where nothing serves.
     """
     ledger, serving = project.ledger, project.release()
     left = ledger.tuned_model(serving.chat_model)
@@ -103,6 +104,8 @@ def roll_back_model(project: Project, *, reason: str, by: str) -> tuple[TunedMod
         if release is None or _answers_with(release) == now:
             continue
         if not is_kept(project.store, ReleaseContent.of(release, ledger).snapshot):
+            continue
+        if check_presence(ledger, project.settings.models, release.chat_model) is False:
             continue
         roll_back(project.store, ledger, sources=project.source_names, to=release.release_id, by=by, reason=reason)
         if left is not None:

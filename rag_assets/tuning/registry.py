@@ -15,7 +15,8 @@ from rag_assets.evaluation.question_table import stored_questions
 from rag_assets.evaluation.review import gate_questions, quality_subject, review
 from rag_assets.failpoints import failpoint
 from rag_assets.ledger import ComparisonRow, DecisionName, ModelDecision, Release, TunedModel
-from rag_assets.releasing import ReleaseContent, make_release
+from rag_assets.releasing import QUALITY, ReleaseContent, make_release
+from rag_assets.releasing.champion import champion_of, chat_of
 from rag_assets.tuning.comparison import Progress, compare_models, contenders, require_fitting
 from rag_assets.tuning.comparison_report import write_comparison_report
 
@@ -124,12 +125,14 @@ def _released(
     ).verdict
     if not judged.passed:
         return Decided(model, record(project, model, "blocked", row, f"{judged.gate}: {judged.reason}", by), row)
+    subject = quality_subject(content, questions, project.settings.evaluation)
     try:
+        _require_same_champion(project, row, subject)
         result = make_release(
             project.store,
             project.ledger,
             content,
-            quality=quality_subject(content, questions, project.settings.evaluation),
+            quality=subject,
             generation=project.generation,
             sources=project.source_names,
             served_by=by,
@@ -142,6 +145,23 @@ def _released(
         return Decided(model, record(project, model, "blocked", row, said, by), row)
     decision = record(project, model, "promoted", row, row.details["reason"], by, release=result.release)
     return Decided(model, decision, row)
+
+
+def _require_same_champion(project: Project, row: ComparisonRow, subject: str) -> None:
+    """Raises `GateError` when the winner was held against another model than the one that its release follows.
+
+    `make_release` lets it follow only the release that serves by its quality verdict.
+    """
+    ledger, models = project.ledger, project.settings.models
+    verdict = ledger.verdict(QUALITY, subject)
+    follows = verdict.details.get("serving") if verdict is not None else None
+    release = ledger.release(follows) if follows else None
+    answers = chat_of(champion_of(ledger, models, release), models).model
+    if answers != row.champion:
+        raise GateError(
+            f"it was compared with {row.champion}, and {answers} answers by now",
+            fix="Materialize model_comparison again.",
+        )
 
 
 def record(

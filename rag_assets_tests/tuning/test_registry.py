@@ -185,6 +185,25 @@ def test_a_killed_comparison_goes_on_where_it_was(
 
 
 @pytest.mark.slow
+def test_a_winner_does_not_follow_another_than_it_beat(
+    small_project: SmallProject, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+):
+    arena(small_project, openai_server)
+    openai_server.reply = answering({BASE: (1, 2), ONE: NUMBERS, TWO: NUMBERS})
+
+    def meanwhile(name: str) -> None:
+        if name == "comparison.between_decided_and_released":
+            monkeypatch.undo()
+            assert decide(small_project, TWO).decision.decision == "promoted"
+
+    monkeypatch.setattr(registry, "failpoint", meanwhile)
+    late = decide(small_project, ONE).decision
+    assert (late.decision, late.reason) == ("blocked", f"it was compared with {BASE}, and {TWO} answers by now")
+    assert serving_model(small_project) == TWO
+    assert decide(small_project, ONE).decision.decision == "rejected"  # a tie with the new champion
+
+
+@pytest.mark.slow
 def test_an_outage_decides_nothing(small_project: SmallProject, openai_server: OpenAIServer):
     arena(small_project, openai_server)
     openai_server.script("ok", "ok", "ok", Fault(status=503))
