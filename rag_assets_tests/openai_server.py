@@ -222,13 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/responses":
             self._responses(body)
         elif self.path == "/v1/images/generations":
-            self._send_json(
-                {
-                    "created": 1,
-                    "data": [{"b64_json": base64.b64encode(PICTURE).decode()}],
-                    "usage": {"input_tokens": 12, "output_tokens": 272, "total_tokens": 284},
-                }
-            )
+            made = [{"b64_json": base64.b64encode(PICTURE).decode()}]
+            self._send_json({"created": 1, "data": made, "usage": {"input_tokens": 12, "output_tokens": 272}})
         else:
             self._fail(404, f"Invalid URL ({self.command} {self.path})")
 

@@ -1,17 +1,48 @@
-"""Whether a tuning may start now: nothing in its way is under way, and the snapshot it would use is a good one."""
+"""Whether a tuning may start now, and what keeps it and the examples from going on by themselves."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import dagster as dg
 
 from rag_assets.assets.snapshot import candidate_content
 from rag_assets.automation import history
+from rag_assets.automation.attempts import attempts_of
 from rag_assets.errors import GateError, NoReleaseError
 from rag_assets.ledger.tuning_jobs import EXPIRED, FAILED, OPEN
 from rag_assets.project import Project
+from rag_assets.tuning.state import example_set_state, tuning_state
 
+COLLECT, TUNE = history.COLLECT_EXAMPLES, history.TUNE_MODEL
 ENDED_BADLY = (FAILED, EXPIRED)
 """What counts towards a pause: a person who cancels a job, and a budget that refuses one, know about it already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps examples or a tuning from going on by themselves."""
+
+    name: str
+    said: str
+
+
+def problems(project: Project, instance: dg.DagsterInstance) -> Iterator[Problem]:
+    """Sets that were refused or keep failing, and a tuning that was refused, keeps failing or is paused."""
+    pause = project.settings.automation.pause_after_failures
+    for name in sorted(project.settings.examples):
+        state = example_set_state(project, name)
+        found = attempts_of(instance, COLLECT, state, cancels=pause, pause_after=pause, partition=name)
+        if said := found.describe(job=COLLECT, refused="the set stays as it was. "):
+            yield Problem(f"examples {name}", said)
+    tuned = tuning_state(project)
+    if tuned is not None:
+        found = attempts_of(instance, TUNE, tuned, cancels=pause, pause_after=pause)
+        if said := found.describe(job=TUNE, refused="nothing was paid. "):
+            yield Problem("tuning", said)
+    if paused := _paused(project):
+        yield Problem("tuning jobs", paused)
 
 
 def why_not_now(project: Project, instance: dg.DagsterInstance) -> str | None:

@@ -1,14 +1,16 @@
-"""`make demo`: the main job on the shipped examples, then three questions. All of it are commands of their own."""
+"""`make demo`: the main job on the shipped examples, three questions, and a tuning. All are commands of their own."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import typer
 
 from rag_assets.cli.answers import ask
 from rag_assets.cli.ingest import SHOWN_METRICS, ingest
+from rag_assets.cli.tune import tune
 from rag_assets.errors import RagAssetsError
 
 QUESTIONS = (
@@ -19,22 +21,29 @@ QUESTIONS = (
 
 
 def demo() -> None:
-    """Ingests every configured source, releases the index and asks `QUESTIONS`."""
-    start = time.perf_counter()
+    """Ingests every configured source, releases the index, asks `QUESTIONS`, and tunes a challenger."""
     typer.echo("Ingesting every source of rag_assets.yaml through Dagster …")
-    try:
-        ingest()
-    except typer.Exit as stopped:
-        if stopped.exit_code:
-            raise SystemExit(stopped.exit_code) from None
-    typer.echo(f"The pipeline took {time.perf_counter() - start:.1f} s.\n")
+    typer.echo(f"The pipeline took {_seconds_of(ingest):.1f} s.\n")
     for question in QUESTIONS:
         typer.echo(f"Q: {question}")
         ask(question)
         typer.echo("")
     _print_report()
+    typer.echo("Tuning a challenger on the examples, and comparing it with what answers …")
+    typer.echo(f"Tuning, comparing and deciding took {_seconds_of(tune):.1f} s.\n")
     typer.echo("Next:\n  make dev    # the same runs, assets and checks in Dagster's UI, on 127.0.0.1:3000")
     typer.echo('  .venv/bin/rag-assets ask "…"    # your own question')
+
+
+def _seconds_of(command: Callable[[], None]) -> float:
+    """Runs a command. One that failed ends the demo with its exit code."""
+    start = time.perf_counter()
+    try:
+        command()
+    except typer.Exit as stopped:
+        if stopped.exit_code:
+            raise SystemExit(stopped.exit_code) from None
+    return time.perf_counter() - start
 
 
 def _print_report() -> None:

@@ -79,6 +79,7 @@ def _unfinished_work(settings: Settings, instance: dg.DagsterInstance) -> Iterat
         yield from _behind(project, now.sources)
         if not now.releasing and not now.refreshing:
             yield from _release(project, instance)
+        yield from _tuning(project, instance)
 
 
 def _behind(project: Project, under_way: Collection[str]) -> Iterator[Finding]:
@@ -101,6 +102,16 @@ def _release(project: Project, instance: dg.DagsterInstance) -> Iterator[Finding
     if said:
         fix = "Mend that; a change is released by itself. To try at once: rag-assets ingest, or launch release_index."
         yield Finding("newest release", False, said, fix)
+
+
+def _tuning(project: Project, instance: dg.DagsterInstance) -> Iterator[Finding]:
+    from rag_assets.automation.tuning_start import problems
+    from rag_assets.cli.doctor import Finding
+
+    for problem in problems(project, instance):
+        yield Finding(
+            problem.name, False, problem.said, "Mend that; a change starts it by itself. Or run: rag-assets tune"
+        )
 
 
 def _daemon(instance: dg.DagsterInstance) -> str:

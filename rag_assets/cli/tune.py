@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from rag_assets.tuning.polling import Polled
 
 TAGS = {"rag_assets/launched_by": "command line"}
+FILE_KEYS = ("training_file", "examples_train", "examples_validation", "examples_left_out", "examples_unanswerable")
+COMPARISON_KEYS = (
+    "comparison", "decision", "reason", "challenger", "champion", "release", "primary_n", "primary_champion",
+    "primary_challenger", "primary_difference", "report_path",
+)  # fmt: skip
 
 
 def tune(
@@ -63,15 +68,14 @@ class _Done:
 
     def summary(self, project: Project) -> dict[str, Any]:
         """As plain values, for JSON."""
-        tuned = self.chain.tuning.materialized if self.chain.tuning else {}
+        made = self.chain.tuning.materialized if self.chain.tuning else {}
         finished = self.finishing.materialized if self.finishing else {}
         serving = project.ledger.serving()
         return {
-            "sets": {name: _shown(run, "training_examples") for name, run in self.chain.sets.items()},
-            "training_file": tuned.get("training_file"),
+            "sets": {name: _set(run) for name, run in self.chain.sets.items()},
+            "training_file": _picked(made.get("training_file"), FILE_KEYS),
             "job": _job(self.job),
-            "model": finished.get("fine_tuned_model"),
-            "comparison": finished.get("model_comparison"),
+            "comparison": _picked(finished.get("model_comparison"), COMPARISON_KEYS),
             "release": serving.release_id if serving else None,
             "serves": serving.chat_model if serving else None,
         }
@@ -123,13 +127,20 @@ def _progress(polled: Polled) -> str:
     return f"job {job.name}: {said}"
 
 
-def _shown(run: RunOutcome, asset: str) -> dict[str, Any]:
+def _set(run: RunOutcome) -> dict[str, Any]:
+    made = run.materialized.get("training_examples", {})
     return {
         "run_id": run.run_id,
         "succeeded": run.succeeded,
         "error": run.error,
-        **run.materialized.get(asset, {}),
+        "examples": made.get("dagster/partition_row_count"),
+        **{name: made.get(f"examples_{name}") for name in ("added", "changed", "removed")},
     }
+
+
+def _picked(made: dict[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any] | None:
+    """Of the metadata of a materialization what a program would read; None where there was none."""
+    return None if made is None else {key: made[key] for key in keys if key in made}
 
 
 def _job(job: TuningJob | None) -> dict[str, Any] | None:
@@ -151,14 +162,19 @@ def _job(job: TuningJob | None) -> dict[str, Any] | None:
 
 def _print(summary: dict[str, Any]) -> None:
     for name, one in summary["sets"].items():
-        state = f"{one.get('examples', 0)} examples" if one["succeeded"] else "refused; what it had stays"
-        say(f"examples {name}: {state}")
+        say(f"examples {name}: {one['examples']} examples" if one["succeeded"] else f"examples {name}: refused")
+    if file := summary["training_file"]:
+        say(
+            f"training file {file['training_file']}: {file['examples_train']} examples to train on, "
+            f"{file['examples_validation']} to validate, {file['examples_left_out']} left out"
+        )
     job = summary["job"]
     if job is None:
         return
     cost = "" if job["cost_usd"] is None else f", {job['cost_usd']:.2f} USD"
-    say(f"job {job['job_id'] or job['intent_id']} on {job['base_model']}: {job['state']}{cost}")
-    if summary["comparison"]:
-        say(f"comparison: {summary['comparison'].get('reason', '')}")
-    if summary["model"] and summary["release"]:
-        say(f"{summary['serves']} answers, with release {summary['release']}")
+    made = f" and made {job['model_id']}" if job["model_id"] else ""
+    say(f"job {job['job_id'] or job['intent_id']} on {job['base_model']} {job['state']}{made}{cost}")
+    if compared := summary["comparison"]:
+        say(f"comparison: {compared['decision']}; {compared['reason']}")
+    if summary["serves"]:
+        say(f"{summary['serves']} answers, by release {summary['release']}")
