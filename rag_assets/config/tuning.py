@@ -83,7 +83,11 @@ class TuningSettings(Section):
         default=None, ge=16, description="A longer example stops the file; the model's own limit when absent."
     )
     near_duplicate: float = Field(
-        default=0.85, gt=0.5, le=1, description="Questions this similar count as the same when leaks are looked for."
+        default=0.85,
+        gt=0.5,
+        le=1,
+        description="Questions that share this many of their words are the same when leaks are looked for; "
+        "below 1 those that differ in one word are as well.",
     )
     allow_personal_data: bool = Field(default=False, description="Train on personal data that was found all the same.")
     budget_usd: float = Field(default=20.0, ge=0, description="The most that one job may cost.")

@@ -34,6 +34,8 @@ LEAST_TELLING = 4
 MOST_ADDED = 1.5
 """A question that holds another may have this many times its telling words."""
 LETTERS_SHARE = 0.9
+MOST_SPELLED_WORDS = 60
+"""The letters of longer texts are not compared: no question is that long, and a post has thousands."""
 HALF = 0.5
 BLOCK_ROWS = 256
 KEPT_PAIRS = 1_000
@@ -122,7 +124,7 @@ def _shares_of_pairs(
     for start in range(0, len(rows), step):
         mine, their = rows[start : start + step], columns[start : start + step]
         shared = np.asarray(left[mine].multiply(right[their]).sum(axis=1)).ravel()
-        shares[start : start + step] = 2 * shared / (left_sizes[mine] + right_sizes[their])
+        shares[start : start + step] = 2 * shared / np.maximum(left_sizes[mine] + right_sizes[their], 1)
     return shares
 
 
@@ -135,7 +137,7 @@ def _as_rows(left: Sequence[str], right: Sequence[str]) -> tuple[_Rows, _Rows]:
     kinds = [
         words,
         [[word for word in row if word not in STOP_WORDS] for row in words],
-        [threes_of(row) for row in words],
+        [threes_of(row) if len(row) <= MOST_SPELLED_WORDS else [] for row in words],
     ]
     cut = len(left)
     matrices = [_matrix(kind) for kind in kinds]

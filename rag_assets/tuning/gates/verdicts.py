@@ -22,7 +22,7 @@ FIXES = {
     FORMAT: "Mend the examples on these lines where they come from, then materialize training_examples and "
     "training_file again.",
     LEAKAGE: "Remove these examples from their set, or reword them, and materialize training_file again. Questions "
-    "that are alike on purpose can be kept with a higher tuning.near_duplicate (1: only equal words count).",
+    "that are alike on purpose can be kept with tuning.near_duplicate: 1, by which only equal words count.",
     COUNTS: "Add examples to a set below examples:, or lower tuning.min_train_examples or min_validation_examples.",
     TOKENS: "Shorten or remove these examples, lower tuning.passages, or set tuning.max_example_tokens.",
     PRIVACY: "Remove what was found where the examples come from. Personal data that may be trained on passes with "
