@@ -1,4 +1,4 @@
-"""`rag-assets lineage`: from an answer to the bytes of the files it stands on, and back."""
+"""`rag-assets lineage`: from an answer, or a tuned model, to the bytes of the files it stands on, and back."""
 
 from __future__ import annotations
 
@@ -10,35 +10,40 @@ import typer
 from rag_assets.cli.output import JsonOption, print_json, say
 
 if TYPE_CHECKING:
-    from rag_assets.lineage import AnswerTrace, ChunkTrace, DocumentTrace, ReleaseTrace, VersionTrace
+    from rag_assets.lineage import AnswerTrace, ChunkTrace, DocumentTrace, ReleaseTrace, TrainingFileTrace, VersionTrace
 
 UNKNOWN = "not recorded"
 SHOWN_CHARACTERS = 160
 
 
 def lineage(
-    of: Annotated[str, typer.Argument(help="The id of an answer or of a chunk, or a document as source/uri.")],
+    of: Annotated[
+        str,
+        typer.Argument(help="The id of an answer, chunk, training file or tuned model, or a document as source/uri."),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Show where an answer or a chunk came from, or what became of a document.
+    """Show where an answer, a chunk or a tuned model came from, or what became of a document.
 
     Example: rag-assets lineage handbook/onboarding.md
     """
     from dataclasses import asdict
 
-    from rag_assets.lineage import AnswerTrace, ChunkTrace, trace
+    from rag_assets.lineage import AnswerTrace, ChunkTrace, TrainingFileTrace, trace
     from rag_assets.project import Project
 
     with Project.open() as project:
         found = trace(project, of)
     if as_json:
-        kind = "answer" if isinstance(found, AnswerTrace) else "chunk" if isinstance(found, ChunkTrace) else "document"
-        print_json({"kind": kind, **asdict(found)})
+        kinds = {AnswerTrace: "answer", ChunkTrace: "chunk", TrainingFileTrace: "training_file"}
+        print_json({"kind": kinds.get(type(found), "document"), **asdict(found)})
         return
     if isinstance(found, AnswerTrace):
         lines = _answer(found)
     elif isinstance(found, ChunkTrace):
         lines = _whole_chunk(found)
+    elif isinstance(found, TrainingFileTrace):
+        lines = _training_file(found)
     else:
         lines = _document(found)
     for line in lines:
@@ -121,6 +126,26 @@ def _document(found: DocumentTrace) -> Iterator[str]:
         yield f"  answer {answer['answer_id']}  release {answer['release']}  {_short(answer['question'])}"
     if not found.answers:
         yield "  no recorded answer cites it"
+
+
+def _training_file(found: TrainingFileTrace) -> Iterator[str]:
+    if found.model_id:
+        yield f"model {found.model_id}"
+    counts = ", ".join(f"{count:,} {split}" for split, count in found.examples.items())
+    yield f"training file {found.file_id}  ({counts})"
+    yield f"  made {found.created_at or UNKNOWN}, run {found.run_id or UNKNOWN}"
+    yield f"  from snapshot {found.snapshot_id or UNKNOWN}"
+    for model in found.models:
+        yield f"  tuned on it: {model}"
+    for line in found.lines:
+        moved = f", now {line.origin_now}" if line.origin_now not in (None, line.origin) else ""
+        yield f"{line.split}.jsonl:{line.line}  {_short(line.prompt)}"
+        yield f"  from {line.example_set}  {line.origin}{moved}  ({line.state})"
+        for other in line.also:
+            yield f"  asked too by {other['set']}  {other['origin']}"
+        for chunk in line.chunks:
+            if chunk["right"]:
+                yield f"  stands on chunk {chunk['chunk_id']} of {chunk['source']}/{chunk['uri']}"
 
 
 def _indented(lines: Iterator[str]) -> Iterator[str]:

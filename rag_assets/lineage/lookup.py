@@ -1,4 +1,4 @@
-"""Finds what a person means: an answer, a chunk or a document."""
+"""Finds what a person means: an answer, a chunk, a document, a training file or a tuned model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rag_assets.ledger.columns import storable
 from rag_assets.lineage.documents import stored_hash, trace_document
 from rag_assets.lineage.model import AnswerTrace, ChunkTrace, DocumentTrace
 from rag_assets.lineage.traces import find_chunk, trace_answer, trace_chunk
+from rag_assets.lineage.training import TrainingFileTrace, find_training_file, trace_training_file
 from rag_assets.project import Project
 from rag_assets.releasing import is_kept
 from rag_assets.releasing.pins import index_of
@@ -20,14 +21,18 @@ from rag_assets.store.sql import any_of
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-def trace(project: Project, text: str) -> AnswerTrace | ChunkTrace | DocumentTrace:
-    """The chain of the answer or chunk with the id `text`, or of the document `text`, as `source/uri` or `uri` alone.
+def trace(project: Project, text: str) -> AnswerTrace | ChunkTrace | DocumentTrace | TrainingFileTrace:
+    """The chain of what has the id `text`, or of the document `text`, as `source/uri` or `uri` alone.
 
-    Raises `QueryError` when there is nothing of this name, and when several sources have a document of it.
+    An id is that of an answer, a chunk, a training file or a tuned model. Raises `QueryError` when there is nothing of
+    this name, and when several sources have a document of it, and `TuningError` when a training file is gone.
     """
     answer = project.ledger.answer(storable(text))
     if answer is not None:
         return trace_answer(project, answer)
+    trained = find_training_file(project, storable(text))
+    if trained is not None:
+        return trace_training_file(project, *trained)
     if _ID.fullmatch(text) and find_chunk(project, text) is not None:
         return trace_chunk(project, text)
     documents = _documents(project, text)
@@ -39,7 +44,7 @@ def trace(project: Project, text: str) -> AnswerTrace | ChunkTrace | DocumentTra
             fix=f"Say which: {', '.join(f'{source}/{uri}' for source, uri in documents)}",
         )
     raise QueryError(
-        f"There is no answer, chunk or document {text!r}.",
+        f"There is no answer, chunk, training file, tuned model or document {text!r}.",
         fix="ask --json and search --json print ids; a document is written as source/uri.",
     )
 

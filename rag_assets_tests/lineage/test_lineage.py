@@ -183,7 +183,7 @@ def test_a_name_that_two_sources_have_must_be_told_apart(project: SmallProject) 
         assert "cellar/tea.md, wiki/tea.md" in refused.value.fix
         assert isinstance(trace(opened, "milk.md"), DocumentTrace)
         for unknown in ("nothing.md", "wiki/nothing.md", "0" * 32, "", "\udcff\0", "'; DROP TABLE x"):
-            with pytest.raises(QueryError, match="There is no answer, chunk or document"):
+            with pytest.raises(QueryError, match="There is no answer, chunk, training file, tuned model or document"):
                 trace(opened, unknown)
 
 

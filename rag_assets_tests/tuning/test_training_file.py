@@ -21,6 +21,7 @@ from rag_assets.tuning.examples import read_examples, sync_examples
 from rag_assets.tuning.gates.reading import content_digest
 from rag_assets.tuning.making import TrainingFileResult, make_training_file
 from rag_assets.tuning.training_file import SPLITS, TrainingFile, newest_training_file
+from rag_assets_tests.cli.command import rag_assets
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest
 
@@ -218,3 +219,16 @@ def test_the_asset_judges_what_it_made_and_says_so(bar: SmallProject) -> None:
     assert NO_PASSAGE in metadata["why_left_out"]
     assert kept == [".inputs", file.file_id], "nothing half-written is left"
     assert Path(metadata["path"]) == file.folder
+
+    # Every line leads back to its example, also after that moved, changed or went.
+    write(bar, "faq.jsonl", [*more, {**FAQ[0], "answer": "At 80."}, FAQ[2]])
+    dg.materialize([training_examples], instance=bar.instance, partition_key="faq", resources=resources)
+    shown = rag_assets(bar.root, "lineage", file.file_id, "--json").json
+    traced = {line["prompt"]: (line["origin"], line["origin_now"], line["state"]) for line in shown["lines"]}
+    assert (shown["kind"], len(traced)) == ("training_file", 10)
+    assert traced["How hot is the water for green tea?"] == ("faq.jsonl:1", "faq.jsonl:7", "changed")
+    assert traced["What is mead made of?"] == ("faq.jsonl:3", "faq.jsonl:8", "unchanged")
+    assert traced["Who owns the bar?"] == ("faq.jsonl:4", None, "gone")
+    said = rag_assets(bar.root, "lineage", file.file_id).out
+    assert "from faq  faq.jsonl:3, now faq.jsonl:8  (unchanged)" in said
+    assert "of bar/mead.md" in said
