@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -71,6 +72,9 @@ def of_progress(polled: Polled) -> Metadata:
         "events": dg.MetadataValue.md(f"{table}\n\n{left_out:,} earlier ones are not shown." if left_out else table),
         **_numbers(job.details.get("progress") or {}),
     }
+    if job.is_open and job.details.get("estimated_finish"):
+        finish = datetime.fromisoformat(job.details["estimated_finish"])
+        told["estimated_finish"] = dg.MetadataValue.timestamp(finish)
     if job.model_id:
         told["model_id"] = job.model_id
     if job.error:

@@ -39,6 +39,7 @@ INTENT_KEY = "rag_assets_intent"
 """The key of a job's metadata that names the intent in the ledger."""
 PURPOSE: Literal["fine-tune"] = "fine-tune"
 DASHBOARD = "https://platform.openai.com/finetune/"
+HASTY_SECONDS = 10.0
 PAGE_ITEMS = 100
 PAGES_AT_MOST = 100
 CLOCKS_DIFFER = timedelta(days=1)
@@ -49,6 +50,7 @@ class FineTuner:
     """What `provider` can be asked about tuning. Thread safe; `close` it, or use it in a `with` statement.
 
     `limits` keeps the provider's turns for a client made here; a `client` that is given stays the caller's to close.
+    A `hasty` one asks once and waits `HASTY_SECONDS` at most: for ticks, which ask again soon.
     Every method raises a `ModelError` where the provider fails or refuses.
     """
 
@@ -60,6 +62,7 @@ class FineTuner:
         client: openai.OpenAI | None = None,
         environment: Mapping[str, str] | None = None,
         limits: SharedLimits | None = None,
+        hasty: bool = False,
     ) -> None:
         known = models.all_providers()
         if provider not in known:
@@ -74,6 +77,9 @@ class FineTuner:
         self._client = client or make_client(
             provider, self._settings, environment=environment, limits=limits, observer=self._not_after
         )
+        if hasty:
+            timeout_seconds = min(HASTY_SECONDS, self._settings.timeout_seconds)
+            self._client = self._client.with_options(timeout=timeout_seconds, max_retries=0)
 
     @property
     def settled_after_seconds(self) -> float:

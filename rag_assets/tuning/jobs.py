@@ -55,11 +55,11 @@ class Submitted:
     url: str
 
 
-def open_tuner(project: Project, provider: str) -> FineTuner:
-    """The client of `provider`, which keeps its turns with everybody else's."""
+def open_tuner(project: Project, provider: str, *, hasty: bool = False) -> FineTuner:
+    """The client of `provider`, which keeps its turns with everybody else's; see `FineTuner` for `hasty`."""
     models = project.settings.models
     over_http = provider in models.all_providers() and models.all_providers()[provider].kind == "openai"
-    return FineTuner(models, provider, limits=project.ledger if over_http else None)
+    return FineTuner(models, provider, limits=project.ledger if over_http else None, hasty=hasty)
 
 
 def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, say: Say = _log.info) -> Submitted:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from rag_assets.errors import InvalidRequestError, TuningError
+from rag_assets.errors import InvalidRequestError, ProviderUnavailableError, RateLimitError, TuningError
 from rag_assets.failpoints import failpoint
 from rag_assets.ledger import TuningJob
 from rag_assets.ledger.columns import utc_now
@@ -27,6 +27,7 @@ SHORTEST_PAUSE_SECONDS = 4.0
 LONGEST_PAUSE_SECONDS = 300.0
 PAUSE_SHARE = 0.05
 """A job is asked about every twentieth of the time that it has taken so far, within the two limits."""
+UNREACHABLE_AT_MOST = 10
 NO_MODEL_GRACE = timedelta(minutes=5)
 """So long a job may be said to have succeeded without a model being named yet."""
 NEVER_SUBMITTED_AFTER = timedelta(days=1)
@@ -52,9 +53,9 @@ def is_due(job: TuningJob, now: datetime) -> bool:
     return (now - job.checked_at).total_seconds() >= pause
 
 
-def poll(project: Project, job: TuningJob) -> Polled:
-    """Asks about one open attempt, and once for the last events of one that ended."""
-    with open_tuner(project, job.provider) as tuner:
+def poll(project: Project, job: TuningJob, *, hasty: bool = False) -> Polled:
+    """Asks about one open attempt, and once for the last events of one that ended. See `FineTuner` for `hasty`."""
+    with open_tuner(project, job.provider, hasty=hasty) as tuner:
         url = tuner.job_url(job.name)
         if job.is_open:
             job = refreshed(project, tuner, job)
@@ -76,7 +77,12 @@ def refreshed(project: Project, tuner: FineTuner, job: TuningJob) -> TuningJob:
     if job.state == INTENDED:
         return _looked_for(project, tuner, job)
     assert job.job_id is not None
-    made = tuner.job(job.job_id)
+    try:
+        made = tuner.job(job.job_id)
+    except InvalidRequestError:
+        if job.deadline is None or utc_now() < job.deadline:
+            raise  # a mistake in the configuration is more likely than a job that its provider lost
+        return _ended(project, job, EXPIRED, "Its provider does not know it, and its time limit is over.")
     if made.standing == "open" and job.deadline is not None and utc_now() >= job.deadline:
         made = _stopped(project, tuner, job, TIME_LIMIT)
     return _taken_in(project, job, made)
@@ -109,17 +115,28 @@ def wait_until_ended(
     on_progress: Callable[[Polled], None] = lambda polled: None,
     pause_seconds: float = 1.0,
 ) -> TuningJob:
-    """Polls one attempt in this process until it ends. The time limit ends it at the latest."""
+    """Polls one attempt in this process until it ends. The time limit ends it at the latest.
+
+    A provider that cannot be reached is asked again, `UNREACHABLE_AT_MOST` times in a row.
+    """
+    unreachable = 0
     while True:
         job = project.ledger.tuning_job(intent_id)
         if job is None:
             raise TuningError(f"There is no tuning job {intent_id!r} on record.")
         if not job.is_open:
             return job
-        polled = poll(project, job)
-        on_progress(polled)
-        if not polled.job.is_open:
-            return polled.job
+        try:
+            polled = poll(project, job)
+        except (ProviderUnavailableError, RateLimitError):
+            unreachable += 1
+            if unreachable > UNREACHABLE_AT_MOST:
+                raise
+        else:
+            unreachable = 0
+            on_progress(polled)
+            if not polled.job.is_open:
+                return polled.job
         time.sleep(pause_seconds)
 
 
@@ -182,14 +199,20 @@ def _taken_in(project: Project, job: TuningJob, made: ProviderJob) -> TuningJob:
     state, error = _end_of(job, made)
     if state is None:
         return job
+    return _ended(project, job, state, error, made)
+
+
+def _ended(project: Project, job: TuningJob, state: str, error: str, made: ProviderJob | None = None) -> TuningJob:
+    """The attempt at its end, which is written once, with its money settled."""
+    trained_tokens = made.trained_tokens if made else None
     project.ledger.end_tuning(
         job.intent_id,
         state,
         error=error,
-        model_id=made.model_id if state == SUCCEEDED else None,
-        trained_tokens=made.trained_tokens,
-        cost_usd=money.training_cost_usd(project, job.provider, job.base_model, made.trained_tokens),
-        finished_at=made.finished_at,
+        model_id=made.model_id if made and state == SUCCEEDED else None,
+        trained_tokens=trained_tokens,
+        cost_usd=money.training_cost_usd(project, job.provider, job.base_model, trained_tokens),
+        finished_at=made.finished_at if made else None,
     )
     ended = project.ledger.tuning_job(job.intent_id)
     assert ended is not None, "attempts stay"

@@ -141,7 +141,7 @@ def test_an_unreachable_provider_is_said_and_holds_nothing_back(
     tuned: SmallProject, fine_tuning_server: FineTuningServer
 ) -> None:
     run(tuned, fine_tuning_job)
-    fine_tuning_server.fail("retrieve", *[Fault(500)] * 3)
+    fine_tuning_server.fail("retrieve", Fault(500))
     assert "status 500" in said(tick(tuned))
     assert tick(tuned).run_requests
 

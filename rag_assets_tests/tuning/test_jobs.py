@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rag_assets.errors import (
     RateLimitError,
     TuningError,
 )
+from rag_assets.ledger.columns import utc_now
 from rag_assets.project import Project
 from rag_assets.tuning import polling
 from rag_assets.tuning.collecting import collect
@@ -248,6 +250,21 @@ def test_the_time_limit_cancels_and_expires(small_project: SmallProject, fine_tu
         assert (job.state, fine_tuning_server.jobs["ftjob-1"]["status"]) == ("expired", "cancelled")
         with pytest.raises(TuningError, match="expired: It took longer"):
             collect(project, job)
+
+
+def test_a_job_that_its_provider_lost_ends_with_its_time(
+    small_project: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    configure(small_project, fine_tuning_server)
+    with opened(small_project) as (project, file):
+        job = submit(project, file).job
+        lost = fine_tuning_server.jobs.pop("ftjob-1")
+        with pytest.raises(InvalidRequestError):
+            poll(project, job)
+        late = replace(job, deadline=utc_now())
+        assert poll(project, late).job.state == "expired"
+        assert project.ledger.open_reservations() == []
+    assert lost["status"] == "validating_files"
 
 
 def test_a_person_cancels_by_either_id(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:

@@ -30,12 +30,15 @@ PLACES = (
     "tuning.between_settled_and_registered",
     "tuning.between_registered_and_collected",
 )
-FAST = ("tuning.between_create_and_ledger",)
+BY_FILE_ALONE = ("tuning.between_upload_and_create", "tuning.between_create_and_ledger")
+"""Where it matters that a server forgets the metadata of jobs."""
+FAST = ("tuning.between_create_and_ledger", True)
+CASES = [(place, False) for place in PLACES] + [(place, True) for place in BY_FILE_ALONE]
 
 
-@pytest.mark.parametrize("drops_metadata", [False, True], ids=["", "no_metadata"])
 @pytest.mark.parametrize(
-    "place", [pytest.param(place, marks=[] if place in FAST else pytest.mark.slow) for place in PLACES]
+    ("place", "drops_metadata"),
+    [pytest.param(*case, marks=[] if case == FAST else pytest.mark.slow) for case in CASES],
 )
 def test_two_kills_at_a_place_and_a_run_to_the_end(
     small_project: SmallProject, fine_tuning_server: FineTuningServer, place: str, drops_metadata: bool

@@ -6,6 +6,7 @@ reset. Each attempt is taken in by one run; only one that ended before it had do
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -24,6 +25,8 @@ from rag_assets.resources.project import ProjectResource
 from rag_assets.tuning.polling import is_due, poll
 
 NAME = "poll_fine_tuning"
+LONGEST_TICK_SECONDS = 20.0
+"""Dagster gives a tick 60 seconds; what is not asked about in this one is in the next."""
 
 
 @dg.sensor(
@@ -42,17 +45,18 @@ def poll_fine_tuning(context: dg.SensorEvaluationContext, project: ProjectResour
 
 def tick(project: Project, instance: dg.DagsterInstance) -> dg.SensorResult:
     """Polls what is due, then launches what is to be taken in."""
-    now = datetime.now(UTC)
+    now, until = datetime.now(UTC), time.monotonic() + LONGEST_TICK_SECONDS
     events: list[dg.AssetObservation] = []
     said: list[str] = []
     for job in project.ledger.tuning_jobs(states=OPEN):
-        if is_due(job, now):
+        if is_due(job, now) and time.monotonic() < until:
             _poll(project, job, events, said)
         else:
-            said.append(f"{job.name}: {_status(job)}; asked about at {job.checked_at:%H:%M:%S} UTC.")
+            asked = f"asked about at {job.checked_at:%H:%M:%S} UTC" if job.checked_at else "not asked about yet"
+            said.append(f"{job.name}: {_status(job)}; {asked}.")
     requests = []
     for job in project.ledger.tuning_to_collect():
-        if "events_read" not in job.details:
+        if "events_read" not in job.details and time.monotonic() < until:
             _poll(project, job, events, said)
         request, why = _launch(project, instance, job, now)
         requests += [request] if request else []
@@ -64,7 +68,7 @@ def tick(project: Project, instance: dg.DagsterInstance) -> dg.SensorResult:
 def _poll(project: Project, job: TuningJob, events: list[dg.AssetObservation], said: list[str]) -> None:
     """Asks about one job. A provider that cannot be reached holds back neither the others nor the sensor."""
     try:
-        polled = poll(project, job)
+        polled = poll(project, job, hasty=True)
     except RagAssetsError as error:
         said.append(f"{job.name}: {error}")
         return
