@@ -19,9 +19,11 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.gate_simulation import SHAPES, Floats, Rate, Shape, rate_of, show
 from rag_assets.config import ComparisonSettings
@@ -33,29 +35,33 @@ DEFAULT_MARGIN = ComparisonSettings().min_margin
 GAINING = ("0/1, 5 % differ", "0/1, 30 % differ", "reciprocal ranks, 10 % anew")
 
 
-def promoted(challenger: Floats, champion: Floats, options: argparse.Namespace, margin: float) -> bool:
-    """The decision itself, with every other setting at its default."""
-    rules = ComparisonSettings(confidence=options.confidence, min_margin=margin, bootstrap_samples=options.samples)
+def promoted(
+    challenger: Floats, champion: Floats, options: argparse.Namespace, margins: Sequence[float]
+) -> npt.NDArray[np.int64]:
+    """1 for each of `margins` with which the decision itself promotes, every other setting at its default; else 0."""
     gain = paired_gain(challenger, champion, samples=options.samples, confidence=options.confidence)
-    return decide(gain, rules)[0] == "challenger"
+    rules = (ComparisonSettings(confidence=options.confidence, min_margin=margin) for margin in margins)
+    return np.array([decide(gain, one)[0] == "challenger" for one in rules], dtype=np.int64)
 
 
 def without_difference(options: argparse.Namespace) -> list[Rate]:
     """Every shape at every size, with no margin and with the default one, and each over all sizes."""
-    found = []
+    margins = (0.0, DEFAULT_MARGIN)
     promised = 1 - options.confidence
-    for margin in (0.0, DEFAULT_MARGIN):
-        for number, shape in enumerate(SHAPES):
-            limit = promised if shape.promised else None
-            name = f"{shape.name}, margin {margin}"
-            total = 0
-            for n in SIZES:
-                rng = np.random.default_rng([options.seed, number, n])
-                fired = sum(promoted(*shape.draw(rng, n), options, margin) for _ in range(options.rounds))
-                total += fired
-                found.append(rate_of(name, n, fired, options.rounds, limit))
-            found.append(rate_of(f"{name}, all sizes", 0, total, options.rounds * len(SIZES), limit))
-    return found
+    found: dict[float, list[Rate]] = {margin: [] for margin in margins}
+    for number, shape in enumerate(SHAPES):
+        limit = promised if shape.promised else None
+        total = np.zeros(len(margins), dtype=np.int64)
+        for n in SIZES:
+            rng = np.random.default_rng([options.seed, number, n])
+            fired = sum(promoted(*shape.draw(rng, n), options, margins) for _ in range(options.rounds))
+            total += fired
+            for margin, count in zip(margins, fired, strict=True):
+                found[margin].append(rate_of(f"{shape.name}, margin {margin}", n, int(count), options.rounds, limit))
+        for margin, count in zip(margins, total, strict=True):
+            what = f"{shape.name}, margin {margin}, all sizes"
+            found[margin].append(rate_of(what, 0, int(count), options.rounds * len(SIZES), limit))
+    return [rate for rates in found.values() for rate in rates]
 
 
 def better(rng: np.random.Generator, shape: Shape, n: int, gain: float) -> tuple[Floats, Floats]:
@@ -73,10 +79,11 @@ def powers(options: argparse.Namespace) -> list[Rate]:
         for margin in MARGINS:
             for n in SIZES:
                 rng = np.random.default_rng([options.seed, n, 11])
-                pairs = [better(rng, shape, n, 2 * margin) for _ in range(options.rounds)]
-                for what, used in ((f"margin {margin}", margin), (f"gain {2 * margin}, without the margin", 0.0)):
-                    fired = sum(promoted(*pair, options, used) for pair in pairs)
-                    found.append(rate_of(f"{shape.name}, {what}", n, fired, options.rounds, None))
+                used = (margin, 0.0)
+                fired = sum(promoted(*better(rng, shape, n, 2 * margin), options, used) for _ in range(options.rounds))
+                names = (f"margin {margin}", f"gain {2 * margin}, without the margin")
+                for what, count in zip(names, fired, strict=True):
+                    found.append(rate_of(f"{shape.name}, {what}", n, int(count), options.rounds, None))
     return found
 
 

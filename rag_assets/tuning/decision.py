@@ -81,9 +81,11 @@ def decide(gain: Gain | None, settings: ComparisonSettings, *, left_out: int = 0
 
 
 def _failed(gain: Gain, settings: ComparisonSettings) -> list[str]:
+    if gain.difference <= TOLERANCE:
+        return ["the challenger is not better"]
     failed = []
     if gain.difference < settings.min_margin - TOLERANCE:
-        failed.append(f"the challenger is not better by the margin of {settings.min_margin:.3f}")
+        failed.append(f"the challenger is better by less than the margin of {settings.min_margin:.3f}")
     by_chance = gain.lower_bound <= TOLERANCE or gain.p_better > 1 - settings.confidence + TOLERANCE
     if by_chance:
         failed.append(

@@ -91,6 +91,7 @@ def test_a_model_that_is_gone_is_found_before_it_serves(small_project: SmallProj
         assert asked_for(openai_server) == []
 
 
+@pytest.mark.slow
 def test_an_evaluation_measures_the_model_and_not_what_stands_in_for_it(
     small_project: SmallProject, openai_server: OpenAIServer
 ):

@@ -28,10 +28,10 @@ def gain(only_challenger: int, only_champion: int, same: int) -> Gain:
     ("only_challenger", "only_champion", "same", "expected", "says"),
     [
         (10, 0, 90, "challenger", "better by more than"),
-        (0, 10, 90, "champion", "not better by the margin"),
-        (0, 0, 100, "champion", "not better by the margin"),
+        (0, 10, 90, "champion", "the challenger is not better, so"),
+        (0, 0, 100, "champion", "the challenger is not better, so"),
         (4, 0, 96, "champion", "no difference is shown"),  # 1 in 16 by chance
-        (5, 0, 995, "champion", "not better by the margin of 0.010"),  # sure, and too small
+        (5, 0, 995, "champion", "better by less than the margin of 0.010"),  # sure, and too small
         (40, 36, 24, "champion", "no difference is shown"),
         (49, 0, 0, "undecided", "measured by 49 questions, and fewer than 50 decide nothing"),
         (50, 0, 0, "challenger", "over 50 questions"),
