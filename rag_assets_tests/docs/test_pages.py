@@ -23,10 +23,12 @@ IN_AN_EMPTY_FOLDER = ["docs/tutorial.md"]
 IN_THE_EXAMPLES = [
     "docs/how-to/add-a-source.md",
     "docs/how-to/change-the-model.md",
+    "docs/how-to/control-spending.md",
     "docs/how-to/mend-failed-documents.md",
     "docs/how-to/read-the-report.md",
     "docs/how-to/roll-back.md",
     "docs/how-to/see-what-a-run-would-cost.md",
+    "docs/how-to/tune-a-model.md",
     "docs/how-to/use-from-a-notebook.md",
 ]
 
