@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from rag_assets.automation.orphans import GRPC_TAG, HOST_TAG, PID_TAG, end_orphans, host_tags, orphans, process_tags
+from rag_assets.config import SpendSettings
 from rag_assets.definitions import defs
 from rag_assets.ingestion import watch as rules
 from rag_assets_tests.automation.ticks import Watcher, ingest_one, settle, unfinished_run
@@ -63,11 +65,17 @@ def test_the_run_of_a_killed_process_is_ended_and_its_source_and_the_release_go_
     run = start(project, process.pid, host_tags())
     assert status(project, run) == STARTED
     assert orphans(project.instance) == [], "its process lives"
+    with project.open() as opened:
+        limits = SpendSettings(month_usd=1.0)
+        hour = timedelta(hours=1)
+        opened.ledger.reserve("embeddings", 1.0, model="m", run_id=run.run_id, limits=limits, expires_in=hour)
     process.kill()
     while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         time.sleep(0.01)  # it is a zombie until somebody waits for it
     assert settle(project).skip_reason is not None
     assert status(project, run) == dg.DagsterRunStatus.FAILURE
+    with project.open() as opened:
+        assert opened.ledger.left_this_month(limits, "embeddings") == 1.0, "what its calls set aside comes back"
     watcher = Watcher(project)
     assert watcher.launched() == ["wiki"]
     process.wait()
