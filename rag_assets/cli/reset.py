@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OWN_NAMES = (
     "lancedb", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite.migration-lock", "locks",
-    "spool", "dagster", "reports",
+    "spool", "dagster", "reports", "training_files", "embedded",
 )  # fmt: skip
 
 
@@ -24,7 +24,9 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is deleted.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the tables, the ledger and the run history of this project. The documents themselves are not touched.
+    """Delete the tables, the ledger, the run history, training files and tuned readers of this project.
+
+    Documents, examples and models at other providers are not touched.
 
     Of a store.uri elsewhere only this project's tables go. A ledger on a server and a DAGSTER_HOME elsewhere stay.
 

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ from rag_assets.errors import TuningError
 from rag_assets.failpoints import failpoint
 from rag_assets.tuning.building import Built
 from rag_assets.tuning.training_file import FOLDER, INPUTS, MANIFEST, ORIGINS, SPLITS, TrainingFile, digest_of
+
+PARTIAL = ".partial-"
+ABANDONED_SECONDS = 3_600.0
+"""A folder that is being written is there for less than a second; after an hour its writer is dead."""
 
 
 def keep(data_path: Path, built: Built, manifest: Mapping[str, Any]) -> tuple[TrainingFile, bool]:
@@ -78,7 +84,8 @@ def remembered(data_path: Path, inputs: str) -> tuple[TrainingFile, dict[str, An
 def _write(folder: Path, contents: Mapping[str, bytes]) -> bool:
     """Whether it was written; not when another process was first, which wrote the same."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    _sweep(folder.parent)
+    partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder.parent))
     try:
         for name, data in contents.items():
             with (partial / name).open("wb") as file:
@@ -96,3 +103,11 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> bool:
         return True
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what processes that were killed left half-written."""
+    for partial in folder.glob(f"{PARTIAL}*"):
+        with suppress(FileNotFoundError):  # another process sweeps as well
+            if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(partial, ignore_errors=True)

@@ -35,6 +35,16 @@ def test_only_own_tables_of_a_store_elsewhere_are_dropped(tmp_path: Path, shared
     assert rag_assets(tmp_path, "reset", "--yes", "--json").json["tables"] == []
 
 
+def test_training_files_and_tuned_readers_go_with_the_ledger_that_knows_them(tmp_path: Path) -> None:
+    configure(tmp_path, "wiki")
+    own = [tmp_path / ".rag_assets" / name for name in ("training_files", "embedded")]
+    for folder in own:
+        (folder / "kept").mkdir(parents=True)
+    ran = rag_assets(tmp_path, "reset", "--yes", "--json")
+    assert (ran.code, ran.json["deleted"]) == (0, list(map(str, own)))
+    assert not any(folder.exists() for folder in own)
+
+
 def test_what_stays_is_said(tmp_path: Path) -> None:
     configure(tmp_path, "wiki", settings="ledger:\n  url_env: TEAM_LEDGER")
     home = tmp_path / "home"
