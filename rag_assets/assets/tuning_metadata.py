@@ -60,6 +60,11 @@ def of_fine_tuned_model(collected: Collected) -> Metadata:
     return told
 
 
+def observation_of(polled: Polled) -> dg.AssetObservation:
+    """What an observation of `fine_tuning_job` tells of a poll."""
+    return dg.AssetObservation(asset_key="fine_tuning_job", metadata=of_progress(polled))
+
+
 def of_progress(polled: Polled) -> Metadata:
     """Metadata of an observation: how a job is, and what happened since the last one."""
     job = polled.job

@@ -92,6 +92,7 @@ class _Done:
 
 def _tune(project: Project, instance: dg.DagsterInstance, *, wait: bool) -> _Done:
     from rag_assets.assets.fine_tuning import INTENT_TAG
+    from rag_assets.assets.tuning_metadata import observation_of
     from rag_assets.automation.runs import run_job
     from rag_assets.automation.tuning_runs import collect_and_submit, submitted_job
     from rag_assets.tuning.polling import wait_until_ended
@@ -104,7 +105,13 @@ def _tune(project: Project, instance: dg.DagsterInstance, *, wait: bool) -> _Don
         job = submitted_job(project) if chain.succeeded else None
         if job is None or not wait:
             return _Done(chain, job, None)
-        job = wait_until_ended(project, job.intent_id, on_progress=lambda polled: status.info("%s", _progress(polled)))
+
+        def on_progress(polled: Polled) -> None:
+            status.info("%s", _progress(polled))
+            if polled.events:  # each is told once: without this the asset's page would not have them
+                instance.report_runless_asset_event(observation_of(polled))
+
+        job = wait_until_ended(project, job.intent_id, on_progress=on_progress)
         status.info("comparing …")
         finishing = run_job(instance, jobs.finish_tuning, "comparison", tags={**TAGS, INTENT_TAG: job.intent_id})
     return _Done(chain, job, finishing)

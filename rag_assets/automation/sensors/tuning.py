@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from rag_assets.assets import tuning_metadata
-from rag_assets.assets.fine_tuning import INTENT_TAG, fine_tuning_job
+from rag_assets.assets.fine_tuning import INTENT_TAG
+from rag_assets.assets.tuning_metadata import observation_of
 from rag_assets.automation import history
 from rag_assets.automation.opening import with_project
 from rag_assets.automation.tuning_jobs import finish_tuning
@@ -73,8 +73,7 @@ def _poll(project: Project, job: TuningJob, events: list[dg.AssetObservation], s
         said.append(f"{job.name}: {error}")
         return
     if polled.events or polled.job.state != job.state:
-        told = tuning_metadata.of_progress(polled)
-        events.append(dg.AssetObservation(asset_key=fine_tuning_job.key, metadata=told))
+        events.append(observation_of(polled))
     said.append(f"{polled.job.name}: {_status(polled.job)}.")
 
 
