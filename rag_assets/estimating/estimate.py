@@ -12,6 +12,7 @@ from typing import Any
 from rag_assets.config import Settings
 from rag_assets.config_file import varied_settings
 from rag_assets.errors import ConfigurationError
+from rag_assets.estimating.budgets import budget_limits
 from rag_assets.estimating.chunks import Cutter
 from rag_assets.estimating.evaluation import estimate_evaluation
 from rag_assets.estimating.generation import generation_change
@@ -77,14 +78,18 @@ def estimate(
         if pairs is not None:
             pairs |= {name: _indexed_pairs(project, name) for name in project.source_names if name not in names}
         chunks = total.chunks.add + total.chunks.keep
+        mean_chunk_tokens = total.tokens / chunks if chunks else 0.0
+        evaluation = estimate_evaluation(project, pairs, mean_chunk_tokens=mean_chunk_tokens)
+        costs = {"embeddings": total.cost_usd, "eval_report": evaluation.estimated_cost_usd}
         return Estimate(
             settings=tuple(changes),
             generation=generation_change(project),
             sources=found,
             total=total,
-            evaluation=estimate_evaluation(project, pairs, mean_chunk_tokens=total.tokens / chunks if chunks else 0.0),
+            evaluation=evaluation,
             embeddings_bytes=_embeddings_bytes(project),
             seconds=time.perf_counter() - start,
+            budgets=budget_limits(project, costs),
         )
 
 

@@ -120,6 +120,7 @@ class Estimate:
     evaluation: EvaluationEstimate
     embeddings_bytes: Mapping[str, int]
     seconds: float
+    budgets: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -132,8 +133,9 @@ class Estimate:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What would stop a source, with its name in front."""
-        return tuple(f"{name}: {said}" for name, one in self.sources.items() for said in one.limits)
+        """What would stop a source, with its name in front, and what the month's budgets would."""
+        of_sources = [f"{name}: {said}" for name, one in self.sources.items() for said in one.limits]
+        return (*of_sources, *self.budgets)
 
     def to_dict(self) -> dict[str, Any]:
         return {

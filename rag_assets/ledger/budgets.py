@@ -85,7 +85,7 @@ def unknown_price(model: str, asset: str) -> BudgetError:
     """Why a model without a price is not asked while a budget applies to `asset`."""
     return BudgetError(
         f"A budget applies to {asset or 'every call'}, and the price of {model} is not known. Nothing was spent on it.",
-        fix=f"Set models.prices.{model} (input_usd, output_usd), or remove the budget from spend.",
+        fix=f"Set models.prices.{model} (input_usd, output_usd; 0 for none), or remove the budget from spend.",
     )
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from rag_assets.assets.spending import spend_report
 from rag_assets.automation.schedules import report_spending_by_day
+from rag_assets.cli.doctor_spending import look_at_spending
 from rag_assets.config import SpendSettings
 from rag_assets.errors import ConfigurationError
+from rag_assets.estimating.budgets import budget_limits
 from rag_assets.ledger import usage
 from rag_assets.models.usage import UsageTotal
 from rag_assets.resources.project import ProjectResource
@@ -89,6 +91,36 @@ def test_the_command_and_the_asset_say_the_same(small_project: SmallProject, mon
     assert shown["month_usd/embeddings"] == 3.0 and shown["calls_without_price"] == 2
     assert shown["left_usd"] == 1.0 and shown["left_usd/answers"] == 1.0 and shown["set_aside_usd"] == 5.0
     assert "data:image/png;base64," in shown["by_day"] and "| embeddings | 2 |" in shown["by_asset"]
+
+
+def test_an_estimate_names_the_budgets_it_would_meet(small_project: SmallProject, monkeypatch: pytest.MonkeyPatch):
+    small_project.configure("spend: {month_usd: 5, assets: {embeddings: 4, eval_report: 3}}")
+    spent(small_project, datetime.now(UTC), monkeypatch)
+    with small_project.open() as opened:
+        assert budget_limits(opened, {"embeddings": 1.0, "eval_report": 0.0}) == ()
+        [month, one] = budget_limits(opened, {"embeddings": 1.5, "eval_report": 0.5})
+        assert month.startswith("$2.00 is more than the month's budget has left ($4.00 spent")
+        assert one.startswith("$1.50 is more than the month's budget of embeddings has left ($3.00 spent")
+        assert len(budget_limits(opened, {"embeddings": None, "eval_report": 0.5})) == 2
+
+
+def test_doctor_says_what_is_left_what_is_used_up_and_what_limits_nothing(
+    small_project: SmallProject, monkeypatch: pytest.MonkeyPatch
+):
+    small_project.configure("""
+        spend: {month_usd: 5, assets: {embeddings: 3, embedding: 1}}
+        models:
+          providers: {team: {base_url: "http://127.0.0.1:9/v1", api_key_env: null}}
+          chat: {provider: team, model: mystery}
+    """)
+    spent(small_project, datetime.now(UTC), monkeypatch)
+    with small_project.open() as opened:
+        found = {one.name: one for one in look_at_spending(opened.settings)}
+    of_all, used_up, misspelt = (found[f"spending{name}"] for name in ("", " of embeddings", " of embedding"))
+    assert of_all.ok and "$4.00 spent" in of_all.detail and "$1.00 left" in of_all.detail
+    assert not used_up.ok and "$0.00 left" in used_up.detail
+    assert not misspelt.ok and "limits nothing" in misspelt.detail and "embeddings" in misspelt.fix
+    assert not found["price of mystery"].ok
 
 
 def test_a_day_without_calls_is_not_reported(small_project: SmallProject, monkeypatch: pytest.MonkeyPatch):
