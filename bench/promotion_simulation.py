@@ -44,11 +44,12 @@ def promoted(
     return np.array([decide(gain, one)[0] == "challenger" for one in rules], dtype=np.int64)
 
 
-def without_difference(options: argparse.Namespace) -> list[Rate]:
-    """Every shape at every size, with no margin and with the default one, and each over all sizes."""
+def without_difference(options: argparse.Namespace) -> tuple[list[Rate], list[Rate]]:
+    """Every shape at every size, with no margin and with the default one; and each over all sizes, `n` being pairs."""
     margins = (0.0, DEFAULT_MARGIN)
     promised = 1 - options.confidence
     found: dict[float, list[Rate]] = {margin: [] for margin in margins}
+    together = []
     for number, shape in enumerate(SHAPES):
         limit = promised if shape.promised else None
         total = np.zeros(len(margins), dtype=np.int64)
@@ -59,9 +60,9 @@ def without_difference(options: argparse.Namespace) -> list[Rate]:
             for margin, count in zip(margins, fired, strict=True):
                 found[margin].append(rate_of(f"{shape.name}, margin {margin}", n, int(count), options.rounds, limit))
         for margin, count in zip(margins, total, strict=True):
-            what = f"{shape.name}, margin {margin}, all sizes"
-            found[margin].append(rate_of(what, 0, int(count), options.rounds * len(SIZES), limit))
-    return [rate for rates in found.values() for rate in rates]
+            pairs = options.rounds * len(SIZES)
+            together.append(rate_of(f"{shape.name}, margin {margin}", pairs, int(count), pairs, limit))
+    return [rate for rates in found.values() for rate in rates], together
 
 
 def better(rng: np.random.Generator, shape: Shape, n: int, gain: float) -> tuple[Floats, Floats]:
@@ -96,8 +97,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     started = time.monotonic()
+    each, together = without_difference(options)
     results = {
-        "promotions without a difference": without_difference(options),
+        "promotions without a difference": each,
+        "over all sizes (n: pairs)": together,
         "power at twice the margin": powers(options),
     }
     above = [one for rates in results.values() for one in rates if one.within is False]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -118,6 +118,7 @@ def promote(
     from rag_assets.evaluation.review import quality_subject
     from rag_assets.project import Project
     from rag_assets.releasing import promote as promote_release
+    from rag_assets.releasing.champion import answers_with
 
     with Project.open() as project:
         questions = stored_questions(project.store.golden_questions())
@@ -135,10 +136,12 @@ def promote(
         )
         overruled = {one.gate: one.reason for one in promotion.overruled}
         row = release_row(promotion.release, project.ledger) | {"flipped": promotion.flipped, "overruled": overruled}
+        row["answers_with"] = answers_with(project.ledger, project.settings.models, promotion.release)
     if as_json:
         print_json(row)
         return
     typer.echo(f"release {release} serves" if promotion.flipped else f"release {release} serves already")
+    _say_what_answers(row)
     for gate, said in overruled.items():
         say(f"  overruled {gate}: {said}")
 
@@ -156,16 +159,19 @@ def rollback(
     from rag_assets.cli.release_rows import release_row
     from rag_assets.project import Project
     from rag_assets.releasing import roll_back
+    from rag_assets.releasing.champion import answers_with
 
     with Project.open() as project:
         release = roll_back(
             project.store, project.ledger, sources=project.source_names, to=to, by=operator(), reason=reason
         )
         row = release_row(release, project.ledger)
+        row["answers_with"] = answers_with(project.ledger, project.settings.models, release)
     if as_json:
         print_json(row)
     else:
         typer.echo(f"release {row['release']} serves")
+        _say_what_answers(row)
 
 
 @app.command("prune")
@@ -207,6 +213,11 @@ def prune(
     if result.documents or result.sources:
         off = "would leave" if dry_run else "left"
         typer.echo(f"{len(result.documents)} documents and {len(result.sources)} sources {off} the deny-list")
+
+
+def _say_what_answers(row: dict[str, Any]) -> None:
+    if row["answers_with"] != row["chat_model"]:
+        say(f"  its model {row['chat_model']} is gone: {row['answers_with']} answers")
 
 
 def candidate_of_now(project: Project) -> ReleaseContent | None:

@@ -76,6 +76,13 @@ def check_presence(ledger: Ledger, models: ModelSettings, model_id: str) -> bool
     return has
 
 
+def answers_with(ledger: Ledger, models: ModelSettings, release: Release) -> str:
+    """The model that answers where `release` serves: its own, or the base of one that its provider does not have."""
+    check_presence(ledger, models, release.chat_model)
+    model = ledger.tuned_model(release.chat_model)
+    return model.base_model if model is not None and model.missing_since is not None else release.chat_model
+
+
 def chat_of(model: TunedModel | None, models: ModelSettings) -> ChatSettings:
     """The configured chat model with the tuned one in its place, if there is one."""
     return models.chat if model is None else models.chat.model_copy(update={"model": model.model_id})

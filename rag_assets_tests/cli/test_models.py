@@ -47,5 +47,13 @@ def test_a_person_looks_promotes_goes_back_and_retires(small_project: SmallProje
     details = models("show", TWO, "--json").json
     assert [one["decision"] for one in details["decisions"]] == ["rejected"]
     assert details["comparisons"][0]["primary"]["difference"] == 0.0
+    openai_server.models.remove(ONE)
+    to = next(
+        release
+        for release in rag_assets(small_project.root, "releases", "list", "--json").json
+        if release["chat_model"] == ONE
+    )
+    again = rag_assets(small_project.root, "releases", "rollback", "--to", to["release"])
+    assert again.out.splitlines()[1] == f"  its model {ONE} is gone: {BASE} answers"
     gone = models("retire", TWO, "--delete", "--json").json
     assert (gone["status"], gone["deleted"], TWO in openai_server.models) == ("retired", True, False)
