@@ -6,8 +6,6 @@ it costs money, and a provider may have accepted it although no answer came.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag_assets.config import ModelSettings
-from rag_assets.errors import ConfigurationError, InvalidRequestError, ProviderUnavailableError, RateLimitError
+from rag_assets.errors import ConfigurationError, InvalidRequestError, ProviderUnavailableError
 from rag_assets.models.client import OPENAI_BASE_URL, make_client, translate_errors
 from rag_assets.models.tuning_objects import (
     JobCheckpoint,
@@ -28,9 +26,9 @@ from rag_assets.models.tuning_objects import (
     file_of,
     job_of,
 )
+from rag_assets.models.tuning_requests import NotAfter, all_older, pages
 
 if TYPE_CHECKING:
-    import httpx2
     import openai
 
     from rag_assets.models.pacing import SharedLimits
@@ -41,7 +39,6 @@ PURPOSE: Literal["fine-tune"] = "fine-tune"
 DASHBOARD = "https://platform.openai.com/finetune/"
 HASTY_SECONDS = 10.0
 PAGE_ITEMS = 100
-PAGES_AT_MOST = 100
 CLOCKS_DIFFER = timedelta(days=1)
 """A job is not looked for among those that the provider says are older than the intent by more than this."""
 
@@ -72,7 +69,7 @@ class FineTuner:
             )
         self.provider = provider
         self._settings = known[provider]
-        self._not_after = _NotAfter(provider)
+        self._not_after = NotAfter(provider)
         self._owns_client = client is None
         self._client = client or make_client(
             provider, self._settings, environment=environment, limits=limits, observer=self._not_after
@@ -116,7 +113,7 @@ class FineTuner:
         """
         try:
             with self._translated(filename):
-                for page in _pages(self._client.files.list(purpose=PURPOSE)):
+                for page in pages(self._client.files.list(purpose=PURPOSE)):
                     for one in map(file_of, page):
                         if one.filename == filename and one.size_bytes == size_bytes and not one.rejected:
                             return one
@@ -149,14 +146,14 @@ class FineTuner:
         """
         others = frozenset(known)
         with self._translated(""):
-            for page in _pages(self._client.fine_tuning.jobs.list(limit=PAGE_ITEMS)):
+            for page in pages(self._client.fine_tuning.jobs.list(limit=PAGE_ITEMS)):
                 jobs = [self._job(one) for one in page]
                 for job in jobs:
                     named = job.metadata.get(INTENT_KEY)
                     by_file = named is None and training_file_id is not None and job.training_file == training_file_id
                     if job.job_id not in others and (named == intent_id or by_file):
                         return job
-                if _all_older(jobs, since - CLOCKS_DIFFER):
+                if all_older(jobs, since - CLOCKS_DIFFER):
                     return None
         return None
 
@@ -174,7 +171,7 @@ class FineTuner:
         """What happened since the event `after`, oldest first; the newest `limit` where there are more."""
         found: list[JobEvent] = []
         with self._translated(job_id):
-            for page in _pages(self._client.fine_tuning.jobs.list_events(job_id, limit=PAGE_ITEMS)):
+            for page in pages(self._client.fine_tuning.jobs.list_events(job_id, limit=PAGE_ITEMS)):
                 for event in map(event_of, page):
                     if event.event_id == after or len(found) == limit:
                         return found[::-1]
@@ -184,8 +181,8 @@ class FineTuner:
     def checkpoints(self, job_id: str) -> list[JobCheckpoint]:
         """The models that the job kept on its way, oldest first."""
         with self._translated(job_id):
-            pages = _pages(self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=PAGE_ITEMS))
-            found = [checkpoint_of(one) for page in pages for one in page]
+            listed = pages(self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=PAGE_ITEMS))
+            found = [checkpoint_of(one) for page in listed for one in page]
         return sorted(found, key=lambda one: one.step)
 
     def result(self, file_id: str) -> bytes:
@@ -268,53 +265,3 @@ class FineTuner:
                 passed = error
         if passed is not None:
             raise passed
-
-
-class _NotAfter:
-    """An `HttpObserver` that lets no request leave later than so many seconds after it was wanted."""
-
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
-        self._wanted = threading.local()
-
-    @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        """For the requests of this thread in the body; 0 is no limit."""
-        self._wanted.until = time.monotonic() + seconds if seconds else None
-        try:
-            yield
-        finally:
-            self._wanted.until = None
-
-    def before_request(self, request: httpx2.Request) -> None:
-        until = getattr(self._wanted, "until", None)
-        if until is not None and time.monotonic() > until:
-            raise RateLimitError(
-                f"Provider {self._provider!r}: the request waited too long for its turn, and was not sent.",
-                fix=f"Run again later, or raise the limits of models.providers.{self._provider}.",
-            )
-
-    def after_response(self, response: httpx2.Response) -> None:
-        """Nothing to do."""
-
-
-def _pages(page: Any) -> Iterator[list[Any]]:
-    """The pages of a list, as far as `PAGES_AT_MOST`; ends at servers that give the same page again and again."""
-    seen: set[str] = set()
-    for _ in range(PAGES_AT_MOST):
-        items = list(getattr(page, "data", None) or [])
-        first = str(getattr(items[0], "id", "")) if items else ""
-        if not items or first in seen:
-            return
-        seen.add(first)
-        yield items
-        if not page.has_next_page():
-            return
-        page = page.get_next_page()
-
-
-def _all_older(jobs: list[ProviderJob], than: datetime) -> bool:
-    """Whether this page and those behind it are older: it is sorted from new to old, as OpenAI's are."""
-    times = [job.created_at for job in jobs]
-    descending = len(times) > 1 and times == sorted(times, reverse=True) and times[0] > times[-1]
-    return descending and times[0] < than
