@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from dataclasses import asdict, dataclass, field, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class State:
     def load(cls, file: Path, fingerprint: str) -> State | None:
         """The checkpoint in `file`; None where there is none, it is damaged, or it is of other work."""
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as stored:
                 scalars: dict[str, Any] = json.loads(str(stored["scalars"]))
                 arrays = {name: stored[name] for name in _ARRAYS}
             if scalars.pop("fingerprint") != fingerprint:

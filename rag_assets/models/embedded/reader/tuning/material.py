@@ -20,12 +20,16 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One example: features [n, d] of its sentences as measured, which are right [n], and its length in tokens."""
+    """One example: features [n, d] of its sentences as measured, which are right [n], and its length in tokens.
+
+    `refusal`: the example says that its passages do not answer.
+    """
 
     reviewed: Reviewed
     features: NDArray[Any]
     right: Booleans
     tokens: int
+    refusal: bool
 
     @property
     def teaches(self) -> bool:
@@ -69,6 +73,7 @@ def study(examples: Sequence[TuningExample], *, encoder: TokenEncoder) -> list[L
                 np.concatenate(reviewed.features(candidates)),
                 _right(reviewed, example),
                 sum(len(encoder.tokenizer.starts(text)) for text in texts),
+                example.refusal,
             )
         )
     return lessons

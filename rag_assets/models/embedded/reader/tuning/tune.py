@@ -4,6 +4,9 @@ The loss of an example is -log of the probability, by softmax over the sentences
 chosen; its accuracy is whether the most probable one is right. Step 0 is the base: what comes back has no more loss
 and no less accuracy on the validation examples than the base has. Results depend on the examples, the base, the
 hyper-parameters and the seed alone: not on the order of the examples, nor on how often the work was cut off.
+
+Examples that say that their passages do not answer take no part in the descent; the reader's confidence is fitted to
+them afterwards (`refusals.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from rag_assets.models.embedded.reader.tuned import TunedReader
 from rag_assets.models.embedded.reader.tuning.descent import State, Step
 from rag_assets.models.embedded.reader.tuning.examples import TuningExample
 from rag_assets.models.embedded.reader.tuning.material import Floats, Lesson, Table, study, table_of
+from rag_assets.models.embedded.reader.tuning.refusals import with_confidence
 from rag_assets.models.embedded.reader.vectors import TokenEncoder
 
 _EPOCHS, _BATCH_SIZE, _RATE = 20, 8, 0.01
@@ -82,18 +86,24 @@ def tune(
     """
     chosen = hyperparameters(epochs, batch_size, learning_rate_multiplier, seed)
     scoring = base.scoring if isinstance(base, TunedReader) else base
-    lessons = [lesson for lesson in study(train, encoder=encoder) if lesson.teaches]
+    studied, held = study(train, encoder=encoder), study(validation, encoder=encoder)
+    lessons = [lesson for lesson in studied if lesson.teaches]
     if not lessons:
         raise InvalidRequestError(
             "No training example has a sentence to choose among others.",
             fix="Give examples whose passages have several sentences, one of which the answer quotes.",
         )
-    held = [lesson for lesson in study(validation, encoder=encoder) if lesson.teaches]
-    work = _Work(scoring, lessons, held, chosen, _fingerprint(train, validation, scoring, chosen))
+    work = _Work(
+        scoring,
+        lessons,
+        [lesson for lesson in held if lesson.teaches],
+        chosen,
+        _fingerprint(train, validation, scoring, chosen),
+    )
     on_start(work.per_epoch * chosen.epochs)
     state, ended = work.run(checkpoint, on_step, on_epoch, stopped)
     return Tuned(
-        reader=TunedReader(work.model(state.best)),
+        reader=TunedReader(with_confidence(work.model(state.best), studied, held)),
         steps=tuple(state.history),
         best_step=state.best_step,
         trained_tokens=state.trained_tokens,
@@ -121,6 +131,7 @@ class _Work:
         self.chosen = chosen
         self.fingerprint = fingerprint
         self.origin = np.array([base.sentence[name] for name in FEATURES])
+        self.at_start = measure(self.held, self.origin)[:2] if self.held else None
 
     @property
     def per_epoch(self) -> int:
@@ -167,8 +178,8 @@ class _Work:
 
     def _better(self, state: State, loss: float | None, accuracy: float | None) -> bool:
         """Whether the step just done has less loss than the best, and no less accuracy than the base."""
-        assert self.held is not None and loss is not None and accuracy is not None
-        base_loss, base_accuracy, _ = measure(self.held, self.origin)
+        assert self.at_start is not None and loss is not None and accuracy is not None
+        base_loss, base_accuracy = self.at_start
         least = state.history[state.best_step - 1].valid_loss if state.best_step else base_loss
         return accuracy >= base_accuracy and (least is None or loss < least)
 
