@@ -61,8 +61,8 @@ def refusal(budget: Budget, asset: str, model: str, wanted_usd: float, now: date
     """Why `wanted_usd` for a call or a job of `model` is not spent."""
     following = (now.replace(day=1, month=now.month % 12 + 1, year=now.year + now.month // 12)).date()
     return BudgetError(
-        f"{asset or 'A call'} wants {dollars(wanted_usd)} for {model}, which is more than {budget.whose} has left "
-        f"({budget.figures()}). Nothing was spent on it.",
+        f"What {asset or 'a call'} asks of {model} may cost {dollars(wanted_usd)}, which is more than {budget.whose} "
+        f"has left ({budget.figures()}). Nothing was spent on it.",
         fix=f"Raise {budget.key}, or wait for {following} (UTC). What it went to: rag-assets costs",
     )
 

@@ -45,10 +45,10 @@ class CostReport:
             "since": self.period.since.isoformat(),
             "until": self.period.until.isoformat(),
             "rows": [
-                {self.by: line.key or None, **asdict(line.total), "share": line.share and round(line.share, 6)}
+                {self.by: line.key or None, **_plain(line.total), "share": line.share and round(line.share, 6)}
                 for line in self.lines
             ],
-            "total": asdict(self.total),
+            "total": _plain(self.total),
             "set_aside_usd": self.set_aside_usd,
             "budgets": [
                 {
@@ -105,6 +105,11 @@ def days(ledger: Ledger, period: Period) -> list[Day]:
         if total.cost_usd:
             costs.setdefault(day, {})[asset] = total.cost_usd
     return [Day(day, costs.get(str(day), {}), calls.get(str(day), 0)) for day in period.days]
+
+
+def _plain(total: UsageTotal) -> dict[str, Any]:
+    """Sums of floats end in digits that nobody paid; ten behind the point say more than a token costs."""
+    return asdict(total) | {"cost_usd": round(total.cost_usd, 10)}
 
 
 def _share(part: UsageTotal, total: UsageTotal) -> float | None:

@@ -15,6 +15,7 @@ from rag_assets.ledger import Ledger, LedgerUsageSink
 from rag_assets.models.chat import ChatModel
 from rag_assets.models.client import make_client
 from rag_assets.models.metering import OUTPUT_TOKENS, HttpMeter
+from rag_assets.models.pictures import PICTURE_TOKENS_MAX, draw
 from rag_assets.models.usage import UsageMeter
 from rag_assets_tests.openai_server import API_KEY, Fault, OpenAIServer
 
@@ -117,3 +118,16 @@ def test_who_answers_for_a_call_has_it_counted_once(ledger: Ledger, openai_serve
         list(chat.stream(MESSAGES))
     assert ledger.usage_totals().calls == meter.total.calls == 2
     assert ledger.open_reservations() == []
+
+
+def test_a_picture_keeps_to_the_budget(ledger: Ledger, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TEST_KEY", API_KEY)
+    models = settings(openai_server)
+    image = models.image.model_copy(update={"provider": "team"})
+    models = models.model_copy(update={"image": image, "prices": {image.model: Price(input_usd=0, output_usd=1e6)}})
+    with pytest.raises(BudgetError):
+        draw(models, "a hill", usage=sink(ledger, PICTURE_TOKENS_MAX - 1))
+    assert openai_server.requests == []
+    draw(models, "a hill", usage=sink(ledger, PICTURE_TOKENS_MAX))
+    [row] = ledger.usage()
+    assert ledger.spent_this_month() == row.output_tokens > 0 and ledger.open_reservations() == []
