@@ -6,6 +6,7 @@ from rag_assets.errors import (
     AuthenticationError,
     InvalidRequestError,
     ModelError,
+    ModelNotFoundError,
     ProviderUnavailableError,
     QuotaError,
     RagAssetsError,
@@ -13,7 +14,7 @@ from rag_assets.errors import (
     WeightsError,
 )
 
-FINAL = (AuthenticationError, QuotaError, WeightsError)
+FINAL = (AuthenticationError, QuotaError, WeightsError, ModelNotFoundError)
 """What fails one question so fails all of them."""
 OUTAGES = (*FINAL, ProviderUnavailableError, RateLimitError)
 IN_A_ROW = 5
@@ -46,8 +47,8 @@ class OutageWatch:
     def note(self, error: RagAssetsError | None) -> None:
         """Counts one question. Raises its `ModelError` when going on is pointless.
 
-        That is at once for a refused key, a used-up quota and missing weights, and when `IN_A_ROW` questions after each
-        other met an outage.
+        That is at once for a refused key, a used-up quota, missing weights and a model that is not there, and when
+        `IN_A_ROW` questions after each other met an outage.
         """
         self._asked += 1
         self._in_a_row = self._in_a_row + 1 if isinstance(error, OUTAGES) else 0

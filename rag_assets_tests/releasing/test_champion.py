@@ -10,13 +10,13 @@ from rag_assets.cli.doctor_models import look_at_models
 from rag_assets.config import ChatSettings, ModelSettings
 from rag_assets.errors import InvalidRequestError
 from rag_assets.evaluation.evaluate import evaluate
-from rag_assets.evaluation.questions import make_question
 from rag_assets.ledger import TunedModel
 from rag_assets.project import Project
 from rag_assets.releasing import ReleaseContent
 from rag_assets.releasing.champion import check_presence, fits
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.openai_server import Fault, OpenAIServer, openai_server
+from rag_assets_tests.tuning.arena import questions
 from rag_assets_tests.tuning.champions import BASE, released, serve, tuned
 
 __all__ = ["openai_server"]
@@ -102,7 +102,8 @@ def test_an_evaluation_measures_the_model_and_not_what_stands_in_for_it(
         project.ledger.mark_model_missing(ONE)
         content = ReleaseContent.of(project.release(), project.ledger)
         with pytest.raises(InvalidRequestError, match="does not exist"):
-            evaluate(project, content, [make_question("q", QUESTION, answers=["shade number 333"])])
+            evaluate(project, content, questions())
+        assert 1 <= len(asked_for(openai_server)) <= 4  # and does not ask eight times for what is not there
 
 
 @pytest.mark.parametrize(
