@@ -81,8 +81,15 @@ def test_nothing_is_asked_of_a_provider_without_the_gates(tuned: SmallProject, f
     assert not fine_tuning_server.calls
 
 
-@pytest.mark.parametrize("lost", [Fault(500, after=True), Fault(hang=True, after=True)], ids=["500", "timeout"])
-@pytest.mark.parametrize("drops_metadata", [False, True], ids=["", "no_metadata"])
+@pytest.mark.parametrize(
+    ("lost", "drops_metadata"),
+    [
+        pytest.param(Fault(hang=True, after=True), False, id="timeout"),
+        pytest.param(Fault(500, after=True), True, id="500 without metadata"),
+        pytest.param(Fault(500, after=True), False, id="500", marks=pytest.mark.slow),
+        pytest.param(Fault(hang=True, after=True), True, id="timeout without metadata", marks=pytest.mark.slow),
+    ],
+)
 def test_a_job_whose_answer_was_lost_is_found(
     tuned: SmallProject, fine_tuning_server: FineTuningServer, lost: Fault, drops_metadata: bool
 ) -> None:
@@ -106,6 +113,7 @@ def test_an_uncertain_answer_is_looked_into_before_anything_is_created_again(
     assert len(server.jobs) == server.calls["create"] == 1
 
 
+@pytest.mark.slow
 def test_a_job_that_was_not_created_is_created_once_no_request_can_be_under_way(
     tuned: SmallProject, fine_tuning_server: FineTuningServer
 ) -> None:
@@ -149,8 +157,10 @@ def test_a_rejected_file_ends_the_attempt(tuned: SmallProject, fine_tuning_serve
 
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [(Fault(429), RateLimitError), (Fault(401, "invalid_api_key"), AuthenticationError)],
-    ids=["429", "401"],
+    [
+        pytest.param(Fault(429), RateLimitError, id="429"),
+        pytest.param(Fault(401, "invalid_api_key"), AuthenticationError, id="401", marks=pytest.mark.slow),
+    ],
 )
 def test_an_answer_that_says_no_leaves_nothing_to_look_for(
     tuned: SmallProject, fine_tuning_server: FineTuningServer, fault: Fault, error: type[Exception]
@@ -178,7 +188,7 @@ def follow_to_the_model(project: Project, file: TrainingFile, *, tries: int) -> 
     raise AssertionError("it never got through")
 
 
-@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("status", [pytest.param(429, marks=pytest.mark.slow), 500])
 def test_every_call_failing_once_costs_no_second_job(
     tuned: SmallProject, fine_tuning_server: FineTuningServer, status: int
 ) -> None:
@@ -191,14 +201,13 @@ def test_every_call_failing_once_costs_no_second_job(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [False, True], ids=["", "done_all_the_same"])
-@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize(
+    ("status", "after"), [(429, False), (500, False), (500, True)], ids=["429", "500", "500 done all the same"]
+)
 @pytest.mark.parametrize("call", NEEDED)
 def test_a_call_that_fails_for_longer_than_the_retries_costs_no_second_job(
     tuned: SmallProject, fine_tuning_server: FineTuningServer, call: str, status: int, after: bool
 ) -> None:
-    if status == 429 and after:
-        pytest.skip("a provider that says it was too much has done nothing")
     fine_tuning_server.fail(call, *[Fault(status, after=after)] * 4)
     with opened(tuned) as (project, file):
         assert follow_to_the_model(project, file, tries=8) == "ft:gpt-4o-mini:org::ftjob-1"
@@ -211,8 +220,8 @@ def test_a_call_that_fails_for_longer_than_the_retries_costs_no_second_job(
     ("outcome", "state", "reason"),
     [
         ("failed", "failed", r"a line that nobody likes\. \(exceeded_quota\)"),
-        ("cancelled", "cancelled", "at the provider"),
-        ("no_model", "failed", "names no model"),
+        pytest.param("cancelled", "cancelled", "at the provider", marks=pytest.mark.slow),
+        pytest.param("no_model", "failed", "names no model", marks=pytest.mark.slow),
         ("model_none", "failed", "names no model"),
     ],
 )
@@ -252,6 +261,7 @@ def test_the_time_limit_cancels_and_expires(small_project: SmallProject, fine_tu
             collect(project, job)
 
 
+@pytest.mark.slow
 def test_a_job_that_its_provider_lost_ends_with_its_time(
     small_project: SmallProject, fine_tuning_server: FineTuningServer
 ) -> None:
@@ -267,6 +277,7 @@ def test_a_job_that_its_provider_lost_ends_with_its_time(
     assert lost["status"] == "validating_files"
 
 
+@pytest.mark.slow
 def test_a_person_cancels_by_either_id(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
     fine_tuning_server.outcome = "never"
     with opened(tuned) as (project, file):
@@ -280,6 +291,7 @@ def test_a_person_cancels_by_either_id(tuned: SmallProject, fine_tuning_server: 
     assert fine_tuning_server.jobs["ftjob-1"]["status"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_job_that_goes_on_is_no_model(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
     fine_tuning_server.outcome = "never"
     with opened(tuned) as (project, file):
@@ -305,6 +317,7 @@ def test_events_are_seen_once(tuned: SmallProject, fine_tuning_server: FineTunin
     assert seen == [event["id"] for event in fine_tuning_server.jobs["ftjob-1"]["_events"]]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_gone_is_tuned_anew(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
     with opened(tuned) as (project, file):
         job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
@@ -313,6 +326,7 @@ def test_a_model_that_is_gone_is_tuned_anew(tuned: SmallProject, fine_tuning_ser
     assert len(fine_tuning_server.jobs) == 2
 
 
+@pytest.mark.slow
 def test_keys_stay_out_of_errors(
     small_project: SmallProject, fine_tuning_server: FineTuningServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -329,6 +343,7 @@ def test_keys_stay_out_of_errors(
         assert "sk-secret" not in str(caught.value) + project.ledger.tuning_jobs()[0].error
 
 
+@pytest.mark.slow
 def test_over_budget_stops_before_anything_is_asked(
     small_project: SmallProject, fine_tuning_server: FineTuningServer
 ) -> None:
