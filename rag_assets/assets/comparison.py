@@ -64,6 +64,7 @@ def model_comparison(
 
 
 def _taken_in(project: Project, intent_id: str | None) -> str | None:
-    """The model of the tuning job that this run was launched for."""
+    """The model of the tuning job that this run was launched for, unless it was retired since."""
     job = project.ledger.tuning_job(intent_id) if intent_id else None
-    return job.model_id if job is not None else None
+    name = job.model_id if job is not None else None
+    return name if name and project.ledger.model_statuses().get(name) != "retired" else None
