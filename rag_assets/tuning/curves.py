@@ -120,16 +120,15 @@ def _number(value: Any) -> float | None:
 
 
 def _thinned(points: tuple[CurvePoint, ...]) -> list[CurvePoint]:
-    """Evenly spread points; those with a validation figure, which are few, go before the others."""
+    """Evenly spread points with the ends and the best; where validation was measured rarely, all of its points too."""
     if len(points) <= POINTS_KEPT:
         return list(points)
     measured = [point for point in points if point.valid_loss is not None or point.valid_accuracy is not None]
-    kept = set(_spread(measured, POINTS_KEPT // 2)) | {points[0], points[-1]}
+    best = min(points, key=lambda point: math.inf if point.valid_loss is None else point.valid_loss)
+    kept = {points[0], points[-1], best, *(measured if len(measured) <= POINTS_KEPT // 2 else ())}
     kept |= set(_spread(points, POINTS_KEPT - len(kept)))
     return sorted(kept, key=lambda point: point.step)
 
 
-def _spread(points: list[CurvePoint] | tuple[CurvePoint, ...], count: int) -> list[CurvePoint]:
-    if len(points) <= count:
-        return list(points)
+def _spread(points: tuple[CurvePoint, ...], count: int) -> list[CurvePoint]:
     return [points[round(at * (len(points) - 1) / (count - 1))] for at in range(count)]

@@ -52,6 +52,14 @@ def test_long_curves_are_thinned_and_keep_their_ends_and_what_is_rare() -> None:
     assert len(kept.of("valid_loss")) == 9
 
 
+def test_thinning_keeps_the_best_step() -> None:
+    points = [CurvePoint(n, train_loss=1.0, valid_loss=0.5 if n == 4_567 else 1.0) for n in range(1, 9_001)]
+    curves = Curves(tuple(points))
+    kept = Curves.from_columns(curves.as_columns())
+    assert POINTS_KEPT * 0.9 < len(kept.points) <= POINTS_KEPT
+    assert kept.metrics() == curves.metrics()
+
+
 def test_the_picture_shows_what_there_is() -> None:
     assert curves_png(Curves(())) is None
     png = curves_png(read_results(PLAIN.encode()))
