@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import ModelNotFoundError, TuningError
-from rag_assets.evaluation.evaluate import EVALUATOR, evaluate, judge_prompt
-from rag_assets.evaluation.model import GoldenQuestion
+from rag_assets.evaluation.evaluate import EVALUATOR, evaluate, judge_prompt, measured_id
+from rag_assets.evaluation.model import Evaluation, GoldenQuestion
 from rag_assets.evaluation.question_table import questions_version, stored_questions
 from rag_assets.evaluation.restricted import restricted
 from rag_assets.evaluation.review import gate_questions
+from rag_assets.evaluation.rules import ended_in_error
+from rag_assets.evaluation.scoring import kept
 from rag_assets.failpoints import failpoint
 from rag_assets.fingerprints import fingerprint
 from rag_assets.ledger import ComparisonRow, TunedModel
@@ -100,9 +102,17 @@ def compare_models(
         )
         for content in (pair.champion, pair.challenger)
     )
+    for content, evaluation in ((pair.champion, champion), (pair.challenger, challenger)):
+        _keep_for_gates(project, content, evaluation)
     failpoint("comparison.between_asked_and_finished")
     outcome, details = details_of(champion, challenger, questions, project.settings, hidden=restricted(project))
     return project.ledger.finish_comparison(row.comparison_id, outcome, details)
+
+
+def _keep_for_gates(project: Project, content: ReleaseContent, evaluation: Evaluation) -> None:
+    """Lets the gates have what was just answered by the same content; what they know already stays."""
+    name = measured_id(project, content)
+    project.ledger.record_items([kept(name, item) for item in evaluation.items if not ended_in_error(item)])
 
 
 def _of(model: str, progress: Progress) -> Progress:

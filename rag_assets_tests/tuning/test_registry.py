@@ -6,12 +6,13 @@ import pytest
 
 from rag_assets.cli.model_rows import model_rows
 from rag_assets.errors import GateError, ModelNotFoundError, ProviderUnavailableError, TuningError
-from rag_assets.evaluation.evaluate import evaluate
+from rag_assets.evaluation.evaluate import evaluate, measured_id
 from rag_assets.evaluation.question_table import sync_questions
 from rag_assets.evaluation.review import gate_questions
 from rag_assets.releasing import ReleaseContent
 from rag_assets.tuning import comparison, registry
 from rag_assets.tuning.by_hand import promote_model, retire_model, roll_back_model
+from rag_assets.tuning.comparison import contenders
 from rag_assets.tuning.registry import Decided, decide_model, next_challenger
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.openai_server import Fault, OpenAIServer, openai_server
@@ -174,6 +175,10 @@ def test_a_killed_comparison_goes_on_where_it_was(
     with small_project.open() as project:
         assert project.ledger.decisions() == []
         begun = [row.started_at for row in project.ledger.comparisons()]
+        if place == "comparison.between_decided_and_released":  # the gates need not ask again
+            content = contenders(project, model(project)).challenger
+            hashes = [one.question_hash for one in questions()]
+            assert len(project.ledger.items(measured_id(project, content), hashes)) == len(hashes)
     served_already = place == "comparison.between_released_and_recorded"
     assert serving_model(small_project) == (ONE if served_already else BASE)
     decided = decide(small_project)
