@@ -85,6 +85,11 @@ class TuningJob:
         return self.state in OPEN
 
     @property
+    def stands(self) -> bool:
+        """Whether it is what its wish comes to: no other attempt is begun beside it."""
+        return self.is_open or self.state == SUCCEEDED
+
+    @property
     def name(self) -> str:
         """The provider's id of the job, or the intent's before it has one."""
         return self.job_id or self.intent_id
@@ -93,14 +98,14 @@ class TuningJob:
 class TuningJobs(Database):
     """Attempts to tune a model."""
 
-    def begin_tuning(self, wish: TuningWish, *, run_id: str | None = None, anew: bool = False) -> TuningJob:
+    def begin_tuning(self, wish: TuningWish, *, run_id: str | None = None, gone: str | None = None) -> TuningJob:
         """The attempt for this wish: the open one, else the succeeded one, else a new one. Two at once get the same.
 
-        With `anew` a succeeded one does not count: its model is gone.
+        The attempt with the id `gone`, which succeeded, does not count: its model is gone.
         """
         with self.writing() as connection:
             newest = self._newest_tuning(connection, wish.key)
-            if newest is not None and (newest.is_open or (newest.state == SUCCEEDED and not anew)):
+            if newest is not None and newest.stands and newest.intent_id != gone:
                 return newest
             row = {
                 **asdict(wish),
@@ -117,6 +122,11 @@ class TuningJobs(Database):
             found = self._newest_tuning(connection, wish.key)
         assert found is not None
         return found
+
+    def newest_tuning(self, key: str) -> TuningJob | None:
+        """The last attempt for the wish with this key, however it ended."""
+        with self.reading() as connection:
+            return self._newest_tuning(connection, key)
 
     def tuning_job(self, name: str) -> TuningJob | None:
         """The attempt with this intent id, or with this job id at its provider (the newest, were there several)."""

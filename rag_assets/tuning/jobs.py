@@ -20,6 +20,7 @@ from typing import Literal
 
 from rag_assets.errors import (
     BudgetError,
+    GateError,
     InvalidRequestError,
     ModelError,
     ProviderUnavailableError,
@@ -27,17 +28,16 @@ from rag_assets.errors import (
     TuningError,
 )
 from rag_assets.failpoints import failpoint
-from rag_assets.fingerprints import fingerprint
-from rag_assets.ledger import Ledger, TuningJob, TuningWish
+from rag_assets.ledger import Ledger, TuningJob
 from rag_assets.ledger.columns import utc_now
 from rag_assets.ledger.tuning_jobs import INTENDED, REFUSED, SUCCEEDED
 from rag_assets.models.fine_tuning import FineTuner
 from rag_assets.models.tuning_objects import ProviderJob, TuningRequest
 from rag_assets.project import Project
 from rag_assets.tuning import money
-from rag_assets.tuning.gates import require_training_file
+from rag_assets.tuning.gates import NOTHING_COVERED, require_training_file, set_aside_for
 from rag_assets.tuning.training_file import TrainingFile
-from rag_assets.tuning.tuned_base import tuned_base
+from rag_assets.tuning.wishes import wish_of
 
 LOOK_EVERY_SECONDS = 1.0
 CLAIMS_AT_MOST = 5
@@ -69,14 +69,14 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
     paid; `ProviderUnavailableError` where it is not known yet whether a job was created: the next try finds out first.
     """
     wish = wish_of(project, file)
-    cost = require_training_file(project, file, covered=_is_known(project, wish))
+    cost = require_training_file(project, file)
     wish = replace(wish, estimated_cost_usd=cost.cost_usd)
     with open_tuner(project, wish.provider) as tuner:
         job = project.ledger.begin_tuning(wish, run_id=run_id)
         if job.state == SUCCEEDED and job.model_id and not tuner.model_exists(job.model_id):
             say(f"The model {job.model_id} of these examples is gone at {wish.provider!r}: tuning anew.")
-            require_training_file(project, file)
-            job = project.ledger.begin_tuning(wish, run_id=run_id, anew=True)
+            require_training_file(project, file, coverage=NOTHING_COVERED)
+            job = project.ledger.begin_tuning(wish, run_id=run_id, gone=job.intent_id)
         before = job.state
         if before == INTENDED:
             submission = Submission(project, tuner, file, say, run_id)
@@ -84,43 +84,6 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
             return Submitted(job, submission.how, tuner.job_url(job.name))
         how: How = "reused" if before == SUCCEEDED else "continued"
         return Submitted(job, how, tuner.job_url(job.name))
-
-
-def _is_known(project: Project, wish: TuningWish) -> bool:
-    """Whether an attempt for it is under way or done, so that its money is set aside or spent already."""
-    attempts = (job for job in project.ledger.tuning_jobs() if job.key == wish.key)
-    return any(job.is_open or job.state == SUCCEEDED for job in attempts)
-
-
-def wish_of(project: Project, file: TrainingFile, *, estimated_cost_usd: float | None = None) -> TuningWish:
-    """What the configuration wants to be trained on `file`. Its key names everything that decides the result."""
-    tuning = project.settings.tuning
-    base = tuned_base(project.settings)
-    chosen = {
-        "n_epochs": tuning.epochs,
-        "batch_size": tuning.batch_size,
-        "learning_rate_multiplier": tuning.learning_rate_multiplier,
-    }
-    hyperparameters = {name: value for name, value in chosen.items() if value is not None}
-    decides = {
-        "provider": base.provider,
-        "address": project.settings.models.all_providers()[base.provider].base_url,
-        "base_model": base.model,
-        "training_file": file.file_id,
-        "hyperparameters": hyperparameters,
-        "seed": tuning.seed,
-        "suffix": tuning.suffix or "",
-    }
-    return TuningWish(
-        key=fingerprint(**decides),
-        provider=base.provider,
-        base_model=base.model,
-        training_file=file.file_id,
-        seed=tuning.seed,
-        suffix=tuning.suffix or "",
-        hyperparameters=hyperparameters,
-        estimated_cost_usd=estimated_cost_usd,
-    )
 
 
 class Submission:
@@ -175,13 +138,25 @@ class Submission:
             time.sleep(max(0.01, min(LOOK_EVERY_SECONDS, remaining)))
 
     def _prepared(self, job: TuningJob) -> TuningJob:
-        """Money set aside and files uploaded, or the attempt ended."""
+        """Money set aside and files uploaded, or the attempt ended.
+
+        Where a call of before created nothing, nothing is paid yet, and the budgets of now are asked once more.
+        """
         try:
+            if job.called_at is not None:
+                self._require_room(job, job.called_at)
             money.set_aside(self._project, job, run_id=self._run_id)
             failpoint("tuning.between_reservation_and_upload")
             return self._uploaded(self._fresh(job))
-        except (BudgetError, InvalidRequestError) as error:
+        except (BudgetError, GateError, InvalidRequestError) as error:
             self._refused(job, error)
+            raise
+
+    def _require_room(self, job: TuningJob, called_at: datetime) -> None:
+        try:
+            require_training_file(self._project, self._file, coverage=set_aside_for(self._project, job))
+        except GateError:
+            self._ledger.forget_tuning_call(job.intent_id, called_at)
             raise
 
     def _uploaded(self, job: TuningJob) -> TuningJob:
@@ -236,7 +211,7 @@ class Submission:
     def _noted(self, job: TuningJob, made: ProviderJob) -> TuningJob:
         return note_submitted(self._project, self._tuner, job, made)
 
-    def _refused(self, job: TuningJob, error: BudgetError | ModelError) -> None:
+    def _refused(self, job: TuningJob, error: BudgetError | GateError | ModelError) -> None:
         if self._fresh(job).called_at is not None:
             return  # another process is asking: its answer decides
         if self._ledger.end_tuning(job.intent_id, REFUSED, error=str(error)):

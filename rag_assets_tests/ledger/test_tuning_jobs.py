@@ -44,7 +44,10 @@ def test_what_succeeded_is_reused_until_its_model_is_gone(ledger: Ledger) -> Non
     ledger.submit_tuning(job.intent_id, "ftjob-1", utc_now())
     assert ledger.end_tuning(job.intent_id, states.SUCCEEDED, model_id="ft:x", trained_tokens=10)
     assert ledger.begin_tuning(WISH).model_id == "ft:x"
-    assert ledger.begin_tuning(WISH, anew=True).attempt == 2
+    again = ledger.begin_tuning(WISH, gone=job.intent_id)
+    assert again.attempt == 2
+    assert ledger.end_tuning(again.intent_id, states.SUCCEEDED, model_id="ft:y")
+    assert ledger.begin_tuning(WISH, gone=job.intent_id).model_id == "ft:y", "another process tuned it anew meanwhile"
     found = ledger.tuning_job("ftjob-1")
     assert found is not None and found.intent_id == job.intent_id
 

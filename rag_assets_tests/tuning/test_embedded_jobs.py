@@ -25,7 +25,7 @@ TRAINER_WAIT_SECONDS = 120.0
 @pytest.mark.slow
 def test_a_killed_trainer_is_no_second_job(small_project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     # Prompts this much alike would not pass the gate of leakage, and are all that the trainer needs.
-    monkeypatch.setattr(jobs, "require_training_file", lambda project, file, covered: SimpleNamespace(cost_usd=0.0))
+    monkeypatch.setattr(jobs, "require_training_file", lambda project, file: SimpleNamespace(cost_usd=0.0))
     small_project.configure("tuning: {epochs: 6, batch_size: 1, seed: 3}")
     with small_project.open() as project:
         lines = [json.dumps({"messages": messages(number)}) for number in range(40)]

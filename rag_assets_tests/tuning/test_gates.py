@@ -7,7 +7,15 @@ import pytest
 from rag_assets.errors import GateError
 from rag_assets.evaluation.question_table import sync_questions
 from rag_assets.evaluation.questions import make_question
-from rag_assets.tuning.gates import BUDGET, COUNTS, FORMAT, TRAINING_GATES, judge_training_file, require_training_file
+from rag_assets.tuning.gates import (
+    BUDGET,
+    COUNTS,
+    FORMAT,
+    TRAINING_GATES,
+    Coverage,
+    judge_training_file,
+    require_training_file,
+)
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.tuning.files import QUESTIONS, clean_examples, example, write_clean, write_file
 
@@ -105,9 +113,9 @@ def test_a_budget_is_judged_with_what_was_spent_until_now(small_project: SmallPr
         _spend(project, 1.0 - foreseen / 2)
         with pytest.raises(GateError, match=r"'training_budget' failed.*more than the month's budget has left"):
             require_training_file(project, file)
-        assert require_training_file(project, file, covered=True).cost_usd == foreseen
         newest = project.ledger.verdicts(BUDGET, limit=1)[0]
         assert not newest.passed and newest.details["months"]["spend.month_usd"]["spent"] > 0.9
+        assert require_training_file(project, file, coverage=Coverage("ftjob-1")).cost_usd == foreseen
 
 
 def _spend(project, amount: float) -> None:

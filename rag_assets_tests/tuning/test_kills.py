@@ -12,7 +12,8 @@ import time
 import pytest
 
 from rag_assets.ledger.tuning_jobs import SUCCEEDED
-from rag_assets.tuning.jobs import submit, wish_of
+from rag_assets.tuning.jobs import submit
+from rag_assets.tuning.wishes import wish_of
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.fine_tuning_server import FineTuningServer, fine_tuning_server
 from rag_assets_tests.tuning.drills import configure, opened, passed_file

@@ -4,6 +4,7 @@
 pays, refuses without them. Asset checks display the same verdicts.
 """
 
+from rag_assets.tuning.gates.coverage import NOTHING_COVERED, Coverage, coverage_of, set_aside_for
 from rag_assets.tuning.gates.figures import token_histogram, training_figures
 from rag_assets.tuning.gates.judging import (
     Judgement,
@@ -28,13 +29,17 @@ __all__ = [
     "COUNTS",
     "FORMAT",
     "LEAKAGE",
+    "NOTHING_COVERED",
     "PRIVACY",
     "TOKENS",
     "TRAINING_GATES",
+    "Coverage",
     "Judgement",
+    "coverage_of",
     "held_out_questions",
     "judge_training_file",
     "require_training_file",
+    "set_aside_for",
     "subject_of_file",
     "token_histogram",
     "training_figures",

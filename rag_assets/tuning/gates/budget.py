@@ -7,11 +7,13 @@ which would alone, is seen when the money is set aside (`Ledger.reserve`), which
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rag_assets.config import Settings
 from rag_assets.ledger.budgets import Budget, dollars
 from rag_assets.releasing import GateVerdict
+from rag_assets.tuning.gates.coverage import Coverage
 from rag_assets.tuning.gates.verdicts import BUDGET
 from rag_assets.tuning.training_cost import TrainingCost
 
@@ -29,12 +31,17 @@ def budgets_of(settings: Settings, ledger: Ledger) -> list[Budget]:
 
 
 def judge_budget(
-    cost: TrainingCost, *, job_usd: float, months: Sequence[Budget], unreadable: int, subject: str
+    cost: TrainingCost, *, job_usd: float, months: Sequence[Budget], unreadable: int, coverage: Coverage, subject: str
 ) -> GateVerdict:
     """The estimate against `job_usd`, the most that a job may cost, and against what is left of each of `months`.
 
+    What is set aside for this very job is left for it, and one that was asked for already passes: nothing more is paid.
     A price that is not known fails, for nothing says what would be paid.
     """
+    if coverage.job:
+        reason = f"the job {coverage.job} was asked for already; nothing more is paid"
+        return GateVerdict(BUDGET, subject, True, reason, _figures(cost, job_usd, months))
+    months = [replace(month, set_aside_usd=month.set_aside_usd - coverage.set_aside_usd) for month in months]
     reasons = []
     if unreadable:
         reasons.append(f"{unreadable:,} lines or files hold no example whose cost could be told")

@@ -19,6 +19,7 @@ from rag_assets.models import catalog
 from rag_assets.project import Project
 from rag_assets.releasing import GateVerdict, recorded
 from rag_assets.tuning.gates import budget, counts, file_format, leakage, privacy, token_limits
+from rag_assets.tuning.gates.coverage import Coverage, coverage_of
 from rag_assets.tuning.gates.reading import Contents, content_digest, read_contents
 from rag_assets.tuning.gates.token_limits import TokenCounts
 from rag_assets.tuning.gates.verdicts import (
@@ -43,6 +44,7 @@ class Judgement:
 
     project: Project
     file: TrainingFile
+    coverage: Coverage
 
     @cached_property
     def contents(self) -> Contents:
@@ -69,15 +71,15 @@ class Judgement:
 
 def judge_training_file(project: Project, file: TrainingFile) -> list[GateVerdict]:
     """Judges `file` by every gate and leaves each verdict in the ledger, those that say no as well."""
-    judgement = Judgement(project, file)
+    judgement = Judgement(project, file, coverage_of(project, file))
     return [recorded(judgement.verdict(gate), project.ledger) for gate in TRAINING_GATES]
 
 
-def require_training_file(project: Project, file: TrainingFile, *, covered: bool = False) -> TrainingCost:
+def require_training_file(project: Project, file: TrainingFile, *, coverage: Coverage | None = None) -> TrainingCost:
     """What a job on `file` will cost. Raises `GateError` unless every gate passed for exactly this file.
 
-    The budget is judged anew, with what was spent and set aside until now; unless the job is `covered`: its money is
-    set aside or paid already, and would count twice. Call it in the body of whatever pays for a job.
+    The budget is judged anew, with what was spent and set aside until now. By `coverage`, which is that of the attempt
+    on record where none is given, the money of this very job does not count twice. Call it in the body of what pays.
     """
     digest = content_digest(file)
     for gate in TRAINING_GATES:
@@ -93,11 +95,10 @@ def require_training_file(project: Project, file: TrainingFile, *, covered: bool
             )
         if not verdict.passed:
             raise _refused(gate, file, str(verdict.details.get("reason", "")))
-    judgement = Judgement(project, file)
-    if not covered:
-        now = recorded(judgement.verdict(BUDGET), project.ledger)
-        if not now.passed:
-            raise _refused(BUDGET, file, now.reason)
+    judgement = Judgement(project, file, coverage or coverage_of(project, file))
+    now = recorded(judgement.verdict(BUDGET), project.ledger)
+    if not now.passed:
+        raise _refused(BUDGET, file, now.reason)
     return judgement.cost
 
 
@@ -197,6 +198,7 @@ def _judged_budget(one: Judgement, subject: str) -> GateVerdict:
         one.cost,
         job_usd=settings.tuning.budget_usd,
         months=budget.budgets_of(settings, one.project.ledger),
+        coverage=one.coverage,
         unreadable=one.contents.unreadable,
         subject=subject,
     )
