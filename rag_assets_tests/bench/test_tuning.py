@@ -48,14 +48,14 @@ def test_the_slope_is_the_gradient_of_what_is_added(name):
 
 @pytest.mark.slow
 def test_tuning_on_other_articles_does_not_make_the_reader_worse(tmp_path):
-    """A sample of what `python -m bench.tuning` measures: 18 of XQuAD's articles."""
+    """A sample of what `python -m bench.tuning` measures: two folds over nine of XQuAD's articles."""
     data = json.loads((corpus("xquad") / "xquad.en.json").read_text(encoding="utf-8"))["data"]
-    odd = [article for article in data if parity(article["title"]) == 1][: 2 * FOLDS]
-    even = [article for article in data if parity(article["title"]) == 0][:6]
+    odd = [article for article in data if parity(article["title"]) == 1][:FOLDS]
+    even = [article for article in data if parity(article["title"]) == 0][:3]
     (tmp_path / "some.json").write_text(json.dumps({"data": odd + even}), encoding="utf-8")
-    asked = load(tmp_path / "some.json", "int8")
-    tuned, _ = shipped_family(splits(asked))
-    base = {each.question_id: hit(each, shipped_model()) for each in asked if not each.tuning}
-    assert tuned.keys() == base.keys() and len(base) > 200
-    assert np.mean(list(base.values())) > 0.8
-    assert np.mean(list(tuned.values())) >= np.mean(list(base.values())) - 0.015
+    cuts = splits(load(tmp_path / "some.json", "int8"))[:2]
+    tuned, _ = shipped_family(cuts)
+    base = {each.question_id: hit(each, shipped_model()) for _, _, test in cuts for each in test}
+    assert tuned.keys() == base.keys() and len(base) >= 20
+    assert np.mean(list(base.values())) > 0.7
+    assert sum(tuned.values()) >= sum(base.values()) - 2
