@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -11,13 +12,16 @@ from rag_assets.assets.snapshot import candidate_content
 from rag_assets.automation import history
 from rag_assets.automation.attempts import attempts_of
 from rag_assets.errors import GateError, NoReleaseError
-from rag_assets.ledger.tuning_jobs import EXPIRED, FAILED, OPEN
+from rag_assets.ledger import TuningJob
+from rag_assets.ledger.tuning_jobs import EXPIRED, FAILED, INTENDED, OPEN, SUCCEEDED
 from rag_assets.project import Project
 from rag_assets.tuning.state import example_set_state, tuning_state
 
 COLLECT, TUNE = history.COLLECT_EXAMPLES, history.TUNE_MODEL
 ENDED_BADLY = (FAILED, EXPIRED)
-"""What counts towards a pause: a person who cancels a job, and a budget that refuses one, know about it already."""
+"""What counts towards a pause, which a success ends: who cancels a job or sets the budget that refuses one knows."""
+UNANSWERED_FOR = timedelta(minutes=10)
+"""So long the job of a call that got no answer may still be found; what is started later looks for it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +64,21 @@ def _busy(project: Project, instance: dg.DagsterInstance) -> str | None:
         return f"Being collected: {', '.join(sorted(now.example_sets))}."
     if now.sources or now.refreshing or now.releasing:
         return "Documents are being ingested or released; the tuning waits for them."
-    waiting = [*project.ledger.tuning_jobs(states=OPEN, limit=1), *project.ledger.tuning_to_collect()]
+    waiting = [*filter(_is_waited_for, project.ledger.tuning_jobs(states=OPEN)), *project.ledger.tuning_to_collect()]
     return f"The job {waiting[0].name} is under way." if waiting else None
+
+
+def _is_waited_for(job: TuningJob) -> bool:
+    """Not an attempt that its run left before there was a job: the next run goes on with it."""
+    if job.state != INTENDED:
+        return True
+    return job.called_at is not None and datetime.now(UTC) - job.called_at < UNANSWERED_FOR
 
 
 def _paused(project: Project) -> str | None:
     """Jobs that the provider ends badly are paid for as well: some in a row, and a person must look."""
     most = project.settings.automation.pause_after_failures
-    newest = project.ledger.tuning_jobs(limit=most)
+    newest = project.ledger.tuning_jobs(states=(*ENDED_BADLY, SUCCEEDED), limit=most)
     if len(newest) < most or any(job.state not in ENDED_BADLY for job in newest):
         return None
     return (

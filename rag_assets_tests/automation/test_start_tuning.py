@@ -12,7 +12,7 @@ from rag_assets.automation.runs import run_job
 from rag_assets.automation.sensors import examples, start_tuning
 from rag_assets.automation.tuning_start import problems
 from rag_assets.ledger import TuningWish
-from rag_assets.ledger.tuning_jobs import FAILED
+from rag_assets.ledger.tuning_jobs import FAILED, REFUSED
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest
 
@@ -64,6 +64,12 @@ def test_a_tuning_waits_for_examples_and_for_a_snapshot_that_passed(project: Sma
     assert _said(project) == "No set of examples was collected yet."
     _collect(project)
     assert len(_tick(project).run_requests or []) == 1
+    with project.open() as opened:
+        left = opened.ledger.begin_tuning(TuningWish("key", "openai", "gpt-4o-mini", "file", 0))
+    assert len(_tick(project).run_requests or []) == 1, "an attempt that its run left is gone on with"
+    with project.open() as opened:
+        assert opened.ledger.claim_tuning_call(left.intent_id, None)
+    assert _said(project) == f"The job {left.intent_id} is under way.", "an answer may still come"
 
 
 def test_what_a_gate_refused_waits_for_a_change_and_doctor_says_so(project: SmallProject) -> None:
@@ -93,6 +99,8 @@ def test_jobs_that_end_badly_in_a_row_pause_the_tuning(project: SmallProject) ->
             wish = TuningWish(f"key {number}", "openai", "gpt-4o-mini", "file", 0)
             job = opened.ledger.begin_tuning(wish)
             opened.ledger.end_tuning(job.intent_id, FAILED, error="no capacity")
+        job = opened.ledger.begin_tuning(TuningWish("another", "openai", "gpt-4o-mini", "file", 0))
+        opened.ledger.end_tuning(job.intent_id, REFUSED, error="a budget says so, and nothing of the provider")
     assert _said(project) == (
         "Paused: the last 5 jobs ended badly, the newest with: no capacity. To go on, run: rag-assets tune"
     )
