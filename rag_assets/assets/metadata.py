@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -224,7 +224,7 @@ def of_training_examples(result: ExamplesResult, table: Table, examples: Sequenc
         "examples_removed": result.deleted,
         "examples_unanswerable": sum(not example.answerable for example in examples),
         "examples_closed_book": sum(example.closed_book for example in examples),
-        "preview": _preview(table, ["origin", "prompt", "answer", "accepted"]),
+        "preview": _preview(table, ["origin", "prompt", "answer", "accepted"], shown=_discreet),
     }
 
 
@@ -235,7 +235,7 @@ def of_training_file(result: TrainingFileResult, verdicts: Sequence[GateVerdict]
     found, file = result.manifest, result.file
     left_out = [[one["set"], one["origin"], one["reason"]] for one in found["left_out"][:LEFT_OUT_SHOWN]]
     origins = (origin for _, origin in zip(range(PREVIEW_ROWS), file.origins(), strict=False))
-    preview = [[one["split"], one["set"], one["origin"], one["prompt"]] for one in origins]
+    preview = [[one["split"], one["set"], one["origin"], _discreet(one["prompt"])] for one in origins]
     lengths = token_histogram(verdicts)
     return {
         "training_file": file.file_id,
@@ -278,11 +278,22 @@ def _mark(passed: bool) -> str:
     return "passed" if passed else "failed"
 
 
-def _preview(table: Table, columns: Sequence[str]) -> dg.MarkdownMetadataValue:
+def _preview(
+    table: Table, columns: Sequence[str], *, shown: Callable[[Any], Any] = lambda value: value
+) -> dg.MarkdownMetadataValue:
     if not table.exists():
         return dg.MetadataValue.md("No rows.")
     rows = table.head(PREVIEW_ROWS, columns=list(columns)).to_pylist()
-    return dg.MetadataValue.md(markdown_table(columns, ([row[name] for name in columns] for row in rows)))
+    return dg.MetadataValue.md(markdown_table(columns, ([shown(row[name]) for name in columns] for row in rows)))
+
+
+def _discreet(value: Any) -> Any:
+    """`value`, a text or a list of texts, unless it holds a secret or personal data: events are kept for ever."""
+    from rag_assets.tuning.gates.found_values import find_values
+
+    lines = "\n".join(value if isinstance(value, list) else [str(value)]).split("\n")
+    kinds = dict.fromkeys(found.kind for line in lines for found in find_values(line))
+    return f"not shown, for it holds: {', '.join(kinds)}" if kinds else value
 
 
 def markdown_table(header: Sequence[str], rows: Any) -> str:

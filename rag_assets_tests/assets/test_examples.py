@@ -90,3 +90,14 @@ def test_the_sensor_forgets_a_set_that_two_looks_in_a_row_missed(small_project: 
     assert known(small_project) == ["a", "b"]
     assert "Sets of examples forgotten: b." in look(one)
     assert known(small_project) == ["a"]
+
+
+def test_events_never_repeat_secrets_and_personal_data(small_project: SmallProject) -> None:
+    small_project.configure("examples: {faq: {files: [a.jsonl]}}")
+    held = {"question": "Who is told?", "accepted": ["ann.lee" + "@kitchen-works.io"], "answer": "Ann Lee."}
+    small_project.write("a.jsonl", json.dumps(held))
+    with small_project.open() as project:
+        sync_example_sets(small_project.instance, project)
+    _, metadata = outcome(collect(small_project, "faq"))
+    assert "Who is told?" in metadata["preview"] and "not shown, for it holds: email" in metadata["preview"]
+    assert "ann.lee" not in str(metadata)
