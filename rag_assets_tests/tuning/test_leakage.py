@@ -126,6 +126,19 @@ def test_what_is_no_leak(tmp_path: Path) -> None:
     assert verdict.passed, verdict.reason
 
 
+def a_post(topic: str) -> dict[str, Any]:
+    return example(f"Write a text of at most 100 words about this topic:\n\n{render_question(topic)}", "Ripe.")
+
+
+def test_posts_without_passages_are_told_apart_by_their_topics(tmp_path: Path) -> None:
+    train, validation = clean_examples()
+    verdict = judged(tmp_path, [*train, a_post("Ale")], [*validation, a_post("Mead")], golden(ASKED))
+    assert verdict.passed, verdict.reason
+    verdict = judged(tmp_path, [*train, a_post("Strong ale")], [*validation, a_post("ALE, strong")], golden(ASKED))
+    assert "train.jsonl:17 is validation.jsonl:5" in verdict.reason
+    assert not judged(tmp_path, [*train, a_post(ASKED)], validation, golden(ASKED)).passed
+
+
 def test_the_origin_of_a_leak_is_told(tmp_path: Path) -> None:
     train, validation = clean_examples()
     file = write_file(tmp_path, train, [*validation, example(ASKED, "Two hours.")])

@@ -82,6 +82,12 @@ def parse_prompt(text: str) -> ParsedPrompt:
     return ParsedPrompt(tuple(found), _unescape(_only(_QUESTION, text, "<question>")))
 
 
+def question_in(text: str) -> str | None:
+    """The question of a prompt in this format, with passages or without; None where `text` is none."""
+    blocks = _QUESTION.findall(text)
+    return _unescape(blocks[0]) if len(blocks) == 1 else None
+
+
 def _parse(n: str, title: str, score: str | None, text: str) -> PromptPassage:
     try:
         number = None if score is None else float(score)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rag_assets.errors import InvalidRequestError
-from rag_assets.models.embedded.prompt_format import parse_prompt
+from rag_assets.models.embedded.prompt_format import parse_prompt, question_in
 from rag_assets.tuning.gates.words import words_of
 
 LEAST_WORDS_OF_A_TURN = 4
@@ -18,8 +18,8 @@ _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 
 
 def asked(example: Mapping[str, Any]) -> list[str]:
-    """What the user asks: the question of a prompt with passages, else the whole message."""
-    texts = [_question_of(text) for text in _texts(example, "user")]
+    """What the user asks: the question or topic of a prompt of this project, else the whole message."""
+    texts = [question_in(text) or text for text in _texts(example, "user")]
     if len(texts) > 1:
         return [text for text in texts if len(words_of(text)) >= LEAST_WORDS_OF_A_TURN]
     return texts
@@ -32,7 +32,7 @@ def mentioned(example: Mapping[str, Any]) -> list[str]:
     """
     found = asked(example)
     for text in _texts(example, "user"):
-        if _question_of(text) == text:
+        if not _has_passages(text):
             found += _pieces(text)
     for role in ("system", "assistant"):
         for text in _texts(example, role):
@@ -40,11 +40,12 @@ def mentioned(example: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _question_of(text: str) -> str:
+def _has_passages(text: str) -> bool:
     try:
-        return parse_prompt(text).question
+        parse_prompt(text)
     except InvalidRequestError:
-        return text
+        return False
+    return True
 
 
 def _pieces(text: str) -> list[str]:

@@ -25,7 +25,7 @@ from rag_assets.tuning.gates.similarity import near_duplicates
 from rag_assets.tuning.gates.verdicts import LEAKAGE, LISTED_PLACES
 from rag_assets.tuning.training_file import Split
 
-RULES = "near duplicates@1"
+RULES = "near duplicates@2"
 
 
 @dataclass(frozen=True, slots=True)
