@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rag_assets.cli.output import JsonOption, print_json, say
+from rag_assets.cli.output import JsonOption, complain, print_json, say
 
 if TYPE_CHECKING:
     from rag_assets.store import Hit
@@ -57,6 +57,9 @@ def ask(
 
     with Project.open() as project:
         answer = project.ask(question, sources=source, groups=group or ())
+        released = project.release(answer.release).chat_model
+    if answer.model != released:
+        complain(f"note: {released}, the model of release {answer.release}, is gone; {answer.model} answered.")
     if as_json:
         print_json(
             {

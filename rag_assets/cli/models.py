@@ -76,7 +76,8 @@ def promote(
 ) -> None:
     """Make a model the champion: a new release of the newest snapshot with it, by the ordinary gates.
 
-    Refused unless it won its comparison with the model that answers now.
+    Refused unless it won its comparison with the model that answers now, on the newest snapshot and by the questions
+    and rules of now. The champion stays what it is.
 
     Example: rag-assets models promote ft:gpt-4.1-mini:us::x1 --force --reason "the questions are outdated"
     """
@@ -85,8 +86,17 @@ def promote(
     from rag_assets.cli.releases import operator
     from rag_assets.project import Project
     from rag_assets.tuning.by_hand import promote_model
+    from rag_assets.tuning.registry import registered
 
     with Project.open() as project, progress_line() as status:
+        if project.ledger.model_statuses().get(model) == "champion":
+            newest = next(iter(project.ledger.decisions(model)), None)
+            row = model_row(registered(project, model), project.ledger)
+            if as_json:
+                print_json(row | {"decided": decision_row(newest) if newest else None})
+            else:
+                say(f"{model} is the champion already")
+            return
         decided = promote_model(
             project,
             model,

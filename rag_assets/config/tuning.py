@@ -33,6 +33,8 @@ class ExampleSetSettings(Section):
             raise ValueError(f"a set of kind {self.kind} is made from the project itself and takes no files")
         if self.kind not in _WITHOUT_FILES and not self.files:
             raise ValueError(f"a set of kind {self.kind} needs files")
+        if self.kind == "golden" and self.closed_book:
+            raise ValueError("golden questions have passages and no written answer: closed_book cannot be true")
         if self.style is not None and self.kind not in ("posts", "chat"):
             raise ValueError("only posts and chats teach a style")
         return self

@@ -91,7 +91,7 @@ def rows_of_csv(
 
     `columns` are those that a file may have; `question` it must have. A row lacks those that the file does not have.
     """
-    header = text.partition("\n")[0]
+    header = text.lstrip("\r\n ").partition("\n")[0]
     delimiter = max(DELIMITERS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     named: list[str] = []

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rag_assets.config import ModelSettings
+from rag_assets.config import ModelSettings, ProviderSettings
 from rag_assets.errors import ConfigurationError, ProviderUnavailableError
 from rag_assets.models import catalog
 from rag_assets.models.client import make_client, translate_errors
@@ -23,6 +23,14 @@ PICTURE_TOKENS_MAX = 6_240
 """Of the largest picture in the best quality: OpenAI's guide "Image generation", cost and latency."""
 
 
+def check_can_draw(settings: ModelSettings) -> None:
+    """Raises `ConfigurationError` where no picture could be asked for: the provider cannot draw, or has no key.
+
+    Nothing is asked of it.
+    """
+    make_client(settings.image.provider, _drawing_provider(settings)).close()
+
+
 def draw(
     settings: ModelSettings, prompt: str, *, usage: UsageSink | None = None, limits: SharedLimits | None = None
 ) -> bytes:
@@ -31,14 +39,7 @@ def draw(
     Raises `ConfigurationError` for a provider that is not declared or cannot draw, a `BudgetError` where `usage` does
     not admit the call, and a `ModelError` where it fails.
     """
-    image = settings.image
-    provider = settings.all_providers().get(image.provider)
-    if provider is None or provider.kind == "embedded":
-        why = "is not declared" if provider is None else "quotes and embeds, and cannot draw"
-        raise ConfigurationError(
-            f"models.image.provider is {image.provider!r}, which {why}.",
-            fix="Name a provider with an image model in models.image, or leave out --picture.",
-        )
+    image, provider = settings.image, _drawing_provider(settings)
     started = time.perf_counter()
     with (
         admitted(usage, partial(_expected, settings, prompt)) as call_id,
@@ -72,6 +73,18 @@ def draw(
             f"Provider {image.provider!r}, model {image.model!r}: the answer holds no picture.",
             fix="Choose a model in models.image that answers with b64_json.",
         ) from None
+
+
+def _drawing_provider(settings: ModelSettings) -> ProviderSettings:
+    image = settings.image
+    provider = settings.all_providers().get(image.provider)
+    if provider is None or provider.kind == "embedded":
+        why = "is not declared" if provider is None else "quotes and embeds, and cannot draw"
+        raise ConfigurationError(
+            f"models.image.provider is {image.provider!r}, which {why}.",
+            fix="Name a provider with an image model in models.image, or leave out --picture.",
+        )
+    return provider
 
 
 def _expected(settings: ModelSettings, prompt: str) -> ExpectedCall:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rag_assets.errors import GateError, ModelNotFoundError, TuningError
+from rag_assets.evaluation.model import GoldenQuestion
 from rag_assets.evaluation.question_table import stored_questions
 from rag_assets.evaluation.review import gate_questions, quality_subject, review
 from rag_assets.ledger import ComparisonRow, ModelDecision, Release, TunedModel
 from rag_assets.releasing import ReleaseContent, promote, roll_back
 from rag_assets.releasing.champion import check_presence, recorded_champion
 from rag_assets.releasing.pins import is_kept
-from rag_assets.tuning.comparison import Progress, contenders, require_fitting
+from rag_assets.tuning.comparison import Contenders, Progress, comparison_id, contenders, require_fitting
 from rag_assets.tuning.jobs import open_tuner
 from rag_assets.tuning.registry import SEE, Decided, record, registered
 
@@ -34,7 +35,8 @@ def promote_model(
 ) -> Decided:
     """A person makes a model the champion: a new release of the newest snapshot with it.
 
-    Without force it must have won its comparison with the present champion, and the gates decide. With force, which
+    Without force it must have won its comparison with the present champion, on that snapshot and by the questions and
+    rules of now, and the gates decide. With force, which
     needs a reason, both are overruled, and what they said is on record. Neither makes a model serve that its provider
     does not have or that was tuned from another base. Raises `TuningError`, `ModelNotFoundError` and `GateError`.
     """
@@ -47,10 +49,10 @@ def promote_model(
     require_fitting(project, model)
     against = champion.model_id if champion else project.settings.models.chat.model
     row = next((one for one in project.ledger.comparisons(model_id) if one.champion == against and one.decision), None)
+    pair, questions = contenders(project, model), stored_questions(project.store.golden_questions())
+    content = pair.challenger
     if not force:
-        _require_won(project, model, row, against)
-    content = contenders(project, model).challenger
-    questions = stored_questions(project.store.golden_questions())
+        _require_won(project, model, row, pair, questions)
     review(project, content, gate_questions(questions), record_verdict=True, usage=usage, progress=progress)
     try:
         promotion = promote(
@@ -76,8 +78,14 @@ def promote_model(
     return Decided(registered(project, model_id), decision, row)
 
 
-def _require_won(project: Project, model: TunedModel, row: ComparisonRow | None, against: str) -> None:
-    name = model.model_id
+def _require_won(
+    project: Project,
+    model: TunedModel,
+    row: ComparisonRow | None,
+    pair: Contenders,
+    questions: Sequence[GoldenQuestion],
+) -> None:
+    name, against = model.model_id, pair.champion.chat.model
     force = f"rag-assets models promote {name} --force --reason TEXT"
     if project.ledger.model_statuses()[name] == "retired":
         raise TuningError(f"{name} is retired.", fix=f"To use it all the same, run: {force}")
@@ -85,6 +93,11 @@ def _require_won(project: Project, model: TunedModel, row: ComparisonRow | None,
         raise TuningError(
             f"{name} was not compared with {against}, which answers now.",
             fix=f"Materialize model_comparison, or run: {force}",
+        )
+    if row.comparison_id != comparison_id(project, pair, gate_questions(questions)):
+        raise TuningError(
+            f"{name} was compared with {against} on another snapshot, or by other questions, prompts or rules.",
+            fix=f"Materialize model_comparison with the configuration model: {name}, or run: {force}",
         )
     if row.decision != "challenger":
         raise TuningError(f"{name} did not win its comparison: {row.details['reason']}.", fix=f"Or run: {force}")

@@ -16,7 +16,7 @@ from rag_assets.models.embedded.prompt_format import render_question
 from rag_assets.prompts import Prompts
 from rag_assets.prompts.writing import WritePrompts, load_write_prompts
 from rag_assets.store import Hit
-from rag_assets.tuning.evidence import EvidenceError, evidence_of, holds_any, pieces_of
+from rag_assets.tuning.evidence import EvidenceError, Sentence, evidence_of, holds_any, pieces_of
 from rag_assets.tuning.examples import Example
 from rag_assets.tuning.passages import Passages
 
@@ -72,9 +72,26 @@ class Builder:
             write = self._post if example.kind == "posts" else self._chat
             return Conversation(write(example, asked, hits), hits)
         if example.closed_book:
-            answer = example.answer if example.answerable else self.prompts.refusal
-            return Conversation([_message("user", asked), _message("assistant", answer)])
+            return self._closed(example, asked)
         return self._answered(example, asked) if example.answerable else self._refused(example, asked)
+
+    def _closed(self, example: Example, asked: str) -> Conversation:
+        """Without passages. An answer that the platform gave may have been for some alone: only what everybody may see
+        is taught, and marks would point at nothing."""
+        if not example.answerable:
+            return Conversation([_message("user", asked), _message("assistant", self.prompts.refusal)])
+        answer = example.answer
+        if example.kind == "ratings":
+            self._evidence(example, ())
+            answer = _MARKS.sub("", answer).strip()
+        return Conversation([_message("user", asked), _message("assistant", answer)])
+
+    def _evidence(self, example: Example, ranked: Sequence[Hit]) -> list[Sentence]:
+        placed = self.passages.of_places(example.expected) if example.expected else []
+        try:
+            return evidence_of(example, ranked, placed, shown=self.shown)
+        except EvidenceError as error:
+            raise LeftOutError(str(error)) from None
 
     def _refused(self, example: Example, asked: str) -> Conversation:
         hits = tuple(self.passages.widened(self._in_order(example, self._found(asked))))
@@ -82,11 +99,7 @@ class Builder:
 
     def _answered(self, example: Example, asked: str) -> Conversation:
         ranked = self.passages.ranked(asked, least=self.shown)
-        placed = self.passages.of_places(example.expected) if example.expected else []
-        try:
-            sentences = evidence_of(example, ranked, placed, shown=self.shown)
-        except EvidenceError as error:
-            raise LeftOutError(str(error)) from None
+        sentences = self._evidence(example, ranked)
         right = list({sentence.hit.chunk_id: sentence.hit for sentence in sentences}.values())
         chosen = self._with_distractors(example, right, ranked)
         hits = tuple(self.passages.widened(self._in_order(example, chosen)))

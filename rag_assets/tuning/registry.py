@@ -19,6 +19,7 @@ from rag_assets.releasing import QUALITY, ReleaseContent, make_release
 from rag_assets.releasing.champion import champion_of, chat_of
 from rag_assets.tuning.comparison import Progress, compare_models, contenders, require_fitting
 from rag_assets.tuning.comparison_report import write_comparison_report
+from rag_assets.tuning.unseen import require_unseen
 
 if TYPE_CHECKING:
     from rag_assets.models.usage import UsageSink
@@ -69,9 +70,9 @@ def decide_model(
 ) -> Decided:
     """Compares `model` with the champion and, where it wins, releases it by the ordinary gates; records the decision.
 
-    Raises `TuningError` for a model that is retired or fits no more, `ModelError` where a model was out of order, and
-    `GateError` where the snapshot did not pass its gates. A gate that refuses the release of a winner is a decision,
-    and not raised.
+    Raises `TuningError` for a model that is retired, fits no more or was trained on the questions, `ModelError` where a
+    model was out of order, and `GateError` where the snapshot did not pass its gates. A gate that refuses the release
+    of a winner is a decision, and not raised.
     """
     require_fitting(project, model)
     status = project.ledger.model_statuses()[model.model_id]
@@ -82,6 +83,7 @@ def decide_model(
             f"{model.model_id} is retired: nothing compares or promotes it by itself.",
             fix=f"To use it all the same, run: rag-assets models promote {model.model_id} --force --reason TEXT",
         )
+    require_unseen(project, model)
     pair = contenders(project, model)
     row = compare_models(project, pair, usage=usage, progress=progress)
     failpoint("comparison.between_decided_and_released")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag_assets.answering import Citation, check_question, cited_passages, rendered_passages
+from rag_assets.config import ModelSettings
 from rag_assets.errors import ConfigurationError, QueryError
 from rag_assets.models.embedded.prompt_format import render_question
 from rag_assets.prompts.writing import load_write_prompts
@@ -86,7 +87,7 @@ def write(
     for name in sources or ():
         project.settings.source(name)
     if picture is not None:
-        check_picture(picture)
+        check_picture(project.settings.models, picture)
     shown = texts_of_style(project, style, topic)
     answer_id = new_answer_id()
     sink = project.ledger.usage_sink(asset=ASSET, answer_id=answer_id, limits=project.settings.spend)
@@ -184,12 +185,15 @@ def _record(project: Project, done: Written) -> None:
     )
 
 
-def check_picture(file: Path) -> None:
-    """Raises `ConfigurationError` where `file` cannot be written, before anything is paid."""
+def check_picture(models: ModelSettings, file: Path) -> None:
+    """Raises `ConfigurationError` where nothing can be drawn or `file` cannot be written, before anything is paid."""
+    from rag_assets.models.pictures import check_can_draw
+
     if file.is_dir() or not file.resolve().parent.is_dir():
         raise ConfigurationError(
             f"The picture cannot be written to {file}.", fix="Name a file in a folder that exists."
         )
+    check_can_draw(models)
 
 
 def _draw(project: Project, done: Written, file: Path, usage: OnRecord) -> None:

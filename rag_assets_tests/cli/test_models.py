@@ -35,6 +35,8 @@ def test_a_person_looks_promotes_goes_back_and_retires(small_project: SmallProje
     forced = models("promote", ONE, "--force", "--reason", "it is urgent", "--json")
     assert forced.code == 0
     assert forced.json["status"] == "champion"
+    same = models("promote", ONE)
+    assert (same.code, same.out) == (0, f"{ONE} is the champion already\n")
     assert forced.json["decided"]["forced"] and forced.json["decided"]["reason"] == "it is urgent"
     assert models("list").out.splitlines()[1].startswith(f"* {ONE}  champion (promoted)  from {BASE}")
     assert "what serves is not retired" in models("retire", ONE).error
@@ -55,5 +57,7 @@ def test_a_person_looks_promotes_goes_back_and_retires(small_project: SmallProje
     )
     again = rag_assets(small_project.root, "releases", "rollback", "--to", to["release"])
     assert again.out.splitlines()[1] == f"  its model {ONE} is gone: {BASE} answers"
+    asked = rag_assets(small_project.root, "ask", "What is the colour of machine 1?")
+    assert f"note: {ONE}, the model of release {to['release']}, is gone; {BASE} answered." in asked.err
     gone = models("retire", TWO, "--delete", "--json").json
     assert (gone["status"], gone["deleted"], TWO in openai_server.models) == ("retired", True, False)

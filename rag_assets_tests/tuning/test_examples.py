@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rag_assets.config import ExampleSetSettings
 from rag_assets.errors import ConfigurationError, ExamplesError
 from rag_assets.evaluation.model import Expected
 from rag_assets.evaluation.questions import split_of
@@ -39,14 +40,14 @@ def test_questions_mean_the_same_in_json_lines_and_csv(small_project: SmallProje
     small_project.write("a.jsonl", lines(row, {"question": "Why?", "answerable": False}))
     small_project.write(
         "a.csv",
-        "question;answer;accepted;expected_uris;answerable\n"
+        "\nquestion;answer;accepted;expected_uris;answerable\n"
         'How hot?;Hot.;80 | eighty;"house/tea.md\nwine.md";yes\nWhy?;;;;no\n',
     )
     one, two = read(small_project, "one"), read(small_project, "two")
     without = [{**example.values, "origin": "", "example_set": ""} for example in one]
     assert without == [{**example.values, "origin": "", "example_set": ""} for example in two]
     assert one[0].expected == (Expected("house/tea.md"), Expected("wine.md"))
-    assert [example.origin for example in one + two] == ["a.jsonl:1", "a.jsonl:2", "a.csv:2", "a.csv:4"]
+    assert [example.origin for example in one + two] == ["a.jsonl:1", "a.jsonl:2", "a.csv:3", "a.csv:5"]
     assert {example.example_id for example in one}.isdisjoint(example.example_id for example in two)
 
 
@@ -96,14 +97,18 @@ def test_posts_have_a_title_and_a_body(small_project: SmallProject) -> None:
     assert (first.prompt, first.answer) == ("Tea in the morning", "Boil it.\n\nDrink it.")
     assert (first.style, first.closed_book, first.origin) == ("dry", True, "p/a.md:2")
     assert second.prompt == "Wine."
+    small_project.write("p/b.txt", "Wine\n====\n\nLater.\n\n---\n")
+    assert read(small_project, "posts")[1].answer == "Later.\n\n---"
     small_project.write("p/c.md", "# Only a title\n")
     small_project.write("p/d.md", "#\n\nOnly a body.\n")
     small_project.write("p/e.md", b"\xff\xfe")
+    small_project.write("p/f.md", "---\ntitle: Tea\n---\nBoil it.\n")
     said = mistakes(small_project, "posts")
     for expected in (
         "p/c.md:1: it has a title and no body",
         "p/d.md:1: its first line must be the title",
         "p/e.md: it is not UTF-8 text",
+        "p/f.md:1: its first line must be the title, and is '---'",
     ):
         assert expected in said
 
@@ -144,6 +149,11 @@ def test_chats_are_read_with_what_came_before(small_project: SmallProject) -> No
         start=1,
     ):
         assert f"c.jsonl:{number}: {expected}" in said
+
+
+def test_golden_questions_cannot_be_closed_book() -> None:
+    with pytest.raises(ValueError, match="closed_book cannot be true"):
+        ExampleSetSettings(kind="golden", closed_book=True)
 
 
 def test_of_the_golden_questions_only_the_split_train_is_taught(small_project: SmallProject) -> None:

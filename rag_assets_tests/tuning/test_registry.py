@@ -17,9 +17,13 @@ from rag_assets.tuning.registry import Decided, decide_model, next_challenger
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.openai_server import Fault, OpenAIServer, openai_server
 from rag_assets_tests.tuning.arena import NUMBERS, ONE, TWO, answering, arena, chats, model, questions
-from rag_assets_tests.tuning.champions import BASE
+from rag_assets_tests.tuning.champions import BASE, tuned
+from rag_assets_tests.tuning.files import example, write_file
 
 __all__ = ["openai_server"]
+
+
+SEEN = "ft:test-chat:us::seen"
 
 
 class Killed(BaseException):
@@ -116,6 +120,10 @@ def test_a_gate_that_refuses_the_winner_leaves_the_champion(small_project: Small
     with small_project.open() as project:
         with pytest.raises(GateError, match=r"answer_contains is 0\.875"):
             promote_model(project, ONE, force=False, reason="", by="a person")
+        sync_questions(project.store.golden_questions(), questions(range(1, 8)))
+        with pytest.raises(TuningError, match="on another snapshot, or by other questions"):
+            promote_model(project, ONE, force=False, reason="", by="a person")
+        sync_questions(project.store.golden_questions(), questions())
         forced = promote_model(project, ONE, force=True, reason="we know better", by="a person").decision
         assert (forced.decision, forced.forced, forced.reason, forced.decided_by) == (
             "promoted",
@@ -225,6 +233,12 @@ def test_what_cannot_take_the_place_of_the_champion_is_not_asked(
     small_project: SmallProject, openai_server: OpenAIServer
 ):
     arena(small_project, openai_server)
+    with small_project.open() as project:
+        seen = write_file(project, [example("What is the color of machine 3?", "Shade number 333.")])
+        openai_server.models.add(SEEN)
+        tuned(project.ledger, SEEN, training_file=seen.file_id)
+    with pytest.raises(TuningError, match=r"judged by: train\.jsonl:1 .* is the golden question q3"):
+        decide(small_project, SEEN)
     openai_server.models.remove(ONE)
     with pytest.raises(ModelNotFoundError, match=f"does not have {ONE} any more"):
         decide(small_project)

@@ -74,6 +74,24 @@ def by_question(file: TrainingFile) -> dict[str, tuple[dict[str, Any], list[dict
     return {origin["prompt"]: (origin, messages) for origin, messages in zip(origins, lines, strict=True)}
 
 
+def rate_good(project: SmallProject, question: str, answer: str) -> None:
+    """Records an answer that quotes the whole of itself from coffee.md, and that somebody holds it good."""
+    quote = answer.partition(" [")[0]
+    with project.open() as opened:
+        answer_id = opened.ledger.record_answer(
+            release_id=opened.release().release_id,
+            question=question,
+            answer=answer,
+            answerable=True,
+            citations=[{"n": 1, "uri": "coffee.md", "source": "bar", "quote": quote, "quotes": [quote]}],
+            model="m",
+            usage={},
+            cost_usd=0.0,
+            latency_ms=1.0,
+        )
+        opened.ledger.record_rating(answer_id, "good", by="ann")
+
+
 @pytest.fixture
 def bar(small_project: SmallProject) -> SmallProject:
     """A released source of six documents and one set of questions."""
@@ -155,6 +173,14 @@ def test_what_is_revoked_or_for_some_is_not_trained_on(bar: SmallProject) -> Non
     assert "tea.md" not in {chunk["uri"] for origin in result.file.origins() for chunk in origin["chunks"]}
     bar.configure("examples: {faq: {files: [faq.jsonl]}}", bar="allowed_groups: [staff]")
     with pytest.raises(TuningError, match="None of the 8 examples can be trained on"):
+        made(bar)
+    rated = f"{GENERATIVE}examples: {{rated: {{kind: ratings, closed_book: true}}}}"
+    rate_good(bar, "How hot is coffee?", "Coffee is brewed at 93 degrees. [1]")
+    bar.configure(rated, bar="")
+    ((_, messages),) = by_question(made(bar).file).values()
+    assert messages[-1]["content"] == "Coffee is brewed at 93 degrees."
+    bar.configure(rated, bar="allowed_groups: [staff]")
+    with pytest.raises(TuningError, match=f"None of the 1 examples can be trained on: 1: {NOT_THERE}"):
         made(bar)
 
 

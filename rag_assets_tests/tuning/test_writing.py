@@ -111,8 +111,11 @@ def test_draws_a_picture_and_records_what_it_cost(writer: SmallProject, openai_s
 
 def test_a_picture_that_cannot_be_written_costs_nothing(writer: SmallProject, openai_server: OpenAIServer) -> None:
     asked = len(openai_server.requests)
-    with writer.open() as project, pytest.raises(ConfigurationError, match="cannot be written"):
-        write(project, "the gateway", picture=writer.root / "nowhere" / "cover.png")
+    with writer.open() as project:
+        with pytest.raises(ConfigurationError, match="cannot be written"):
+            write(project, "the gateway", picture=writer.root / "nowhere" / "cover.png")
+        with pytest.raises(ConfigurationError, match="cannot draw"):
+            write(_drawing_embedded(project), "the gateway", picture=writer.root / "cover.png")
     assert len(openai_server.requests) == asked
 
 
