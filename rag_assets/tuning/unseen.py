@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rag_assets.errors import TuningError
 from rag_assets.ledger import TunedModel
 from rag_assets.tuning.gates import LEAKAGE, Judgement, training_subject
+from rag_assets.tuning.gates.coverage import NOTHING_COVERED
 from rag_assets.tuning.training_file import TrainingFile
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def require_unseen(project: Project, model: TunedModel) -> None:
     known = project.ledger.verdict(LEAKAGE, training_subject(project, file, LEAKAGE))
     if known is not None and known.passed:
         return
-    leaks = Judgement(project, file).verdict(LEAKAGE).details["leaks"]
+    leaks = Judgement(project, file, NOTHING_COVERED).verdict(LEAKAGE).details["leaks"]
     seen = [example for name, leak in leaks.items() if name.endswith(JUDGES) for example in leak["examples"]]
     if seen:
         first = seen[0]
