@@ -17,9 +17,11 @@ from rag_assets.ingestion.results import Progress, no_progress
 from rag_assets.ledger import Denied
 from rag_assets.prompts.writing import load_write_prompts
 from rag_assets.releasing import ReleaseContent, candidate
-from rag_assets.tuning.building import Built, build_lines
+from rag_assets.tuning.building import Built, LeftOut, build_lines
 from rag_assets.tuning.conversations import Builder
 from rag_assets.tuning.examples import Example, examples_version, stored_examples
+from rag_assets.tuning.gates import held_out_questions
+from rag_assets.tuning.held_out import without_held_out
 from rag_assets.tuning.keeping import keep, remember, remembered
 from rag_assets.tuning.passages import Passages
 from rag_assets.tuning.training_file import SPLITS, TrainingFile
@@ -53,16 +55,20 @@ def make_training_file(
     content = project.content(candidate(project.ledger))
     base = tuned_base(project.settings)
     sets = {name: stored_examples(project.store.training_examples(name)) for name in sorted(project.settings.examples)}
+    threshold = project.settings.tuning.near_duplicate
+    collected = [example for examples in sets.values() for example in examples]
+    examples, held_out = without_held_out(collected, held_out_questions(project), threshold)
     with project.retriever(content, usage=usage) as retriever:
-        inputs = _inputs(project, content, base, sets, retriever)
+        inputs = _inputs(project, content, base, sets, held_out, retriever)
         if known := remembered(data_path, inputs):
             return TrainingFileResult(known[0], False, known[1])
         built = build_lines(
-            [example for examples in sets.values() for example in examples],
+            examples,
             _builder(project, content, base, retriever),
             validation_share=project.settings.tuning.validation_share,
             progress=progress,
         )
+    built = Built(built.lines, (*held_out, *built.left_out))
     if not built.lines:
         raise _nothing_to_train_on(sets, built)
     manifest = _manifest(project, content, base, sets, built)
@@ -89,6 +95,7 @@ def _inputs(
     content: ReleaseContent,
     base: TunedBase,
     sets: Mapping[str, Sequence[Example]],
+    held_out: Sequence[LeftOut],
     retriever: Retriever,
 ) -> str:
     """Names everything that the lines depend on."""
@@ -98,6 +105,7 @@ def _inputs(
     return fingerprint(
         format=FORMAT,
         sets={name: examples_version(examples) for name, examples in sets.items()},
+        held_out=sorted(one.example.example_id for one in held_out),
         snapshot=content.snapshot.snapshot_id,
         prompts=content.prompts.fingerprint,
         writing=[writing.system, writing.user],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from rag_assets.assets import training_examples, training_file
 from rag_assets.errors import TuningError
+from rag_assets.evaluation.question_table import sync_questions
+from rag_assets.evaluation.questions import make_question
 from rag_assets.models.embedded.prompt_format import parse_prompt
 from rag_assets.models.embedded.reader.tuning import example_from_messages
 from rag_assets.resources.project import ProjectResource
@@ -19,6 +22,7 @@ from rag_assets.tuning.conversations import CANNOT_CLOSED, CANNOT_WRITE
 from rag_assets.tuning.evidence import NO_PASSAGE, NOT_FOUND, NOT_THERE, QUOTE_GONE
 from rag_assets.tuning.examples import read_examples, sync_examples
 from rag_assets.tuning.gates.reading import content_digest
+from rag_assets.tuning.held_out import HELD_OUT
 from rag_assets.tuning.making import TrainingFileResult, make_training_file
 from rag_assets.tuning.training_file import SPLITS, TrainingFile, newest_training_file
 from rag_assets_tests.cli.command import rag_assets
@@ -179,6 +183,13 @@ def test_what_is_revoked_or_for_some_is_not_trained_on(bar: SmallProject) -> Non
     bar.configure(rated, bar="")
     ((_, messages),) = by_question(made(bar).file).values()
     assert messages[-1]["content"] == "Coffee is brewed at 93 degrees."
+    with bar.open() as project:  # somebody asked what models are judged by
+        judges = make_question("c", "HOW hot is the coffee", answers=["93 degrees"])
+        sync_questions(project.store.golden_questions(), [replace(judges, split="gate")])
+    with pytest.raises(TuningError, match=f"None of the 1 examples can be trained on: 1: {HELD_OUT}"):
+        made(bar)
+    with bar.open() as project:
+        sync_questions(project.store.golden_questions(), [replace(judges, split="train")])
     bar.configure(rated, bar="allowed_groups: [staff]")
     with pytest.raises(TuningError, match=f"None of the 1 examples can be trained on: 1: {NOT_THERE}"):
         made(bar)
