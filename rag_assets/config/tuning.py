@@ -12,6 +12,8 @@ from rag_assets.config.section import Section, checked_cron
 
 _SUFFIX = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _WITHOUT_FILES = ("golden", "ratings")
+_MEASURED_WHERE_THE_MODEL_CHOOSES = ("refusal_precision", "citation_correctness")
+_OF_THE_SEARCH_ALONE = ("recall_at_5", "recall_at_10", "precision_at_5", "mrr_at_10", "ndcg_at_10")
 
 
 class ExampleSetSettings(Section):
@@ -50,6 +52,15 @@ class ComparisonSettings(Section):
     bootstrap_samples: int = Field(
         default=10_000, ge=1_000, le=100_000, description="Resamples of the paired bootstrap."
     )
+
+    @field_validator("primary_metric")
+    @classmethod
+    def _of_the_same_questions(cls, metric: MetricName) -> MetricName:
+        if metric in _MEASURED_WHERE_THE_MODEL_CHOOSES:
+            raise ValueError(f"{metric} is measured only where a model refuses or answers, which it chooses itself")
+        if metric in _OF_THE_SEARCH_ALONE:
+            raise ValueError(f"{metric} is of the search alone, which is the same for both models")
+        return metric
 
 
 class TuningStartSettings(Section):

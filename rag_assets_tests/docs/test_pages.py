@@ -80,6 +80,7 @@ def test_a_page_that_starts_from_nothing(page: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a model is tuned and compared, two releases are evaluated
 @pytest.mark.parametrize("page", IN_THE_EXAMPLES)
 def test_a_page_about_the_examples(page: str, tmp_path: Path, ingested_examples: Path) -> None:
     folder = tmp_path / "project"

@@ -45,6 +45,14 @@ def test_the_challenger_needs_certainty_a_margin_and_questions(
     assert ("the champion stays" in reason) == (outcome != "challenger")
 
 
+@pytest.mark.parametrize(
+    ("metric", "why"), [("citation_correctness", "which it chooses itself"), ("mrr_at_10", "the same for both models")]
+)
+def test_a_metric_of_other_questions_or_of_the_search_cannot_decide(metric: str, why: str):
+    with pytest.raises(ValueError, match=why):
+        ComparisonSettings.model_validate({"primary_metric": metric})
+
+
 def test_without_any_question_nothing_is_decided():
     assert decide(None, RULES, left_out=7) == (
         "undecided",

@@ -14,9 +14,11 @@ import pytest
 from rag_assets.evaluation.model import GoldenQuestion
 from rag_assets.models.embedded.prompt_format import PromptPassage, render_passages, render_question
 from rag_assets.releasing import GateVerdict
+from rag_assets.tuning.examples.model import Example, Kind
 from rag_assets.tuning.gates.leakage import judge_leakage
 from rag_assets.tuning.gates.reading import read_contents
 from rag_assets.tuning.gates.similarity import near_duplicates
+from rag_assets.tuning.held_out import HELD_OUT, without_held_out
 from rag_assets_tests.corpora import corpus
 from rag_assets_tests.tuning.files import Lines, clean_examples, example, write_file
 
@@ -137,6 +139,21 @@ def test_posts_without_passages_are_told_apart_by_their_topics(tmp_path: Path) -
     verdict = judged(tmp_path, [*train, a_post("Strong ale")], [*validation, a_post("ALE, strong")], golden(ASKED))
     assert "train.jsonl:17 is validation.jsonl:5" in verdict.reason
     assert not judged(tmp_path, [*train, a_post(ASKED)], validation, golden(ASKED)).passed
+
+
+def test_sets_that_nobody_writes_for_a_training_leave_it_out_by_themselves() -> None:
+    kinds: tuple[Kind, ...] = ("golden", "ratings", "questions")
+    asked = [
+        Example("s", kind, f"o{n}{text}", text) for n, kind in enumerate(kinds) for text in (ASKED.upper(), "Why?")
+    ]
+    kept, left_out = without_held_out(asked, [golden(ASKED), golden("Who?", "validation")], 0.85)
+    assert [(one.kind, one.prompt == "Why?") for one in kept] == [
+        ("golden", True),
+        ("ratings", True),
+        ("questions", False),  # which a person can take out of the file, and the gate says so
+        ("questions", True),
+    ]
+    assert [(one.example.kind, one.reason) for one in left_out] == [("golden", HELD_OUT), ("ratings", HELD_OUT)]
 
 
 def test_the_origin_of_a_leak_is_told(tmp_path: Path) -> None:
