@@ -74,6 +74,7 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
     with open_tuner(project, wish.provider) as tuner:
         job = project.ledger.begin_tuning(wish, run_id=run_id)
         if job.state == SUCCEEDED and job.model_id and not tuner.model_exists(job.model_id):
+            _require_wanted(project, job.model_id)
             say(f"The model {job.model_id} of these examples is gone at {wish.provider!r}: tuning anew.")
             require_training_file(project, file, coverage=NOTHING_COVERED)
             job = project.ledger.begin_tuning(wish, run_id=run_id, gone=job.intent_id)
@@ -84,6 +85,16 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
             return Submitted(job, submission.how, tuner.job_url(job.name))
         how: How = "reused" if before == SUCCEEDED else "continued"
         return Submitted(job, how, tuner.job_url(job.name))
+
+
+def _require_wanted(project: Project, model_id: str) -> None:
+    """A model that a person threw away is not paid for again by a schedule. Raises `TuningError`."""
+    model = project.ledger.tuned_model(model_id)
+    if model is not None and model.retired_at is not None:
+        raise TuningError(
+            f"The model {model_id}, which these examples made with these settings, was retired and is gone.",
+            fix="Change the examples or the settings below tuning, for one tuning.seed, to tune another.",
+        )
 
 
 class Submission:

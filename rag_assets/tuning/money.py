@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rag_assets.errors import BudgetError, LedgerError
 from rag_assets.ledger import TuningJob
-from rag_assets.ledger.tuning_jobs import SUCCEEDED
+from rag_assets.ledger.tuning_jobs import CANCELLED, EXPIRED, SUCCEEDED
 from rag_assets.models.catalog import training_price_usd
 from rag_assets.models.usage import Usage
 from rag_assets.project import Project
@@ -46,11 +46,14 @@ def settle(project: Project, job: TuningJob) -> None:
 def usage_of(job: TuningJob) -> Usage | None:
     """What the job used; None where nothing says that it was trained at all.
 
-    Where a model came of it and its provider does not say what was trained on, the cost is the estimate.
+    Where its provider does not say what was trained on, the cost is the estimate; of a job that was stopped, the share
+    of it that its last known step is of all: a provider is paid for what it did until then.
     """
     told = job.trained_tokens is not None
-    if not told and job.state != SUCCEEDED:
+    share = 1.0 if job.state == SUCCEEDED else _share_done(job)
+    if not told and not share:
         return None
+    estimate = None if job.estimated_cost_usd is None else job.estimated_cost_usd * share
     started, ended = job.submitted_at, job.finished_at
     seconds = max(0.0, (ended - started).total_seconds()) if started and ended else 0.0
     return Usage(
@@ -60,11 +63,20 @@ def usage_of(job: TuningJob) -> Usage | None:
         input_tokens=job.trained_tokens or 0,
         output_tokens=0,
         requests=1,
-        cost_usd=job.cost_usd if told else job.estimated_cost_usd,
+        cost_usd=job.cost_usd if told else estimate,
         latency_ms=seconds * 1000,
         request_id=job.job_id,
         estimated=not told,
     )
+
+
+def _share_done(job: TuningJob) -> float:
+    """Of a job that was stopped, by the steps that were told; 0 of one that failed, for which nobody asks money."""
+    told = job.details.get("progress") or {}
+    step, total = told.get("step"), told.get("total_steps")
+    if job.state not in (CANCELLED, EXPIRED) or not step or not total:
+        return 0.0
+    return min(1.0, float(step) / float(total))
 
 
 def training_cost_usd(project: Project, provider: str, base_model: str, trained_tokens: int | None) -> float | None:

@@ -143,13 +143,30 @@ def test_events_are_seen_once(tuned: SmallProject, fine_tuning_server: FineTunin
     assert seen == [event["id"] for event in fine_tuning_server.jobs["ftjob-1"]["_events"]]
 
 
-@pytest.mark.slow
 def test_a_model_that_is_gone_is_tuned_anew(tuned: SmallProject, fine_tuning_server: FineTuningServer) -> None:
     with opened(tuned) as (project, file):
         job = wait_until_ended(project, submit(project, file).job.intent_id, pause_seconds=0)
+        collect(project, job)
         fine_tuning_server.models.remove(job.model_id or "")
+        assert project.ledger.retire_model(job.model_id or "")
+        with pytest.raises(TuningError, match="was retired and is gone"):
+            submit(project, file)
+        assert project.ledger.unretire_model(job.model_id or "")
         assert submit(project, file).job.attempt == 2
     assert len(fine_tuning_server.jobs) == 2
+
+
+def test_what_was_done_until_a_job_was_stopped_is_counted(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    fine_tuning_server.outcome = "never"
+    with opened(tuned) as (project, file):
+        job = submit(project, file).job
+        project.ledger.note_tuning(job.intent_id, {"progress": {"step": 3, "total_steps": 12}})
+        cancel(project, job.intent_id)
+        (paid,) = project.ledger.usage()
+        assert paid.estimated and paid.cost_usd == pytest.approx((job.estimated_cost_usd or 0) / 4)
+        assert project.ledger.open_reservations() == []
 
 
 @pytest.mark.slow
