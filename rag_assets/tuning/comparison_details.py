@@ -8,8 +8,10 @@ from typing import Any
 from rag_assets.config import Settings
 from rag_assets.evaluation.compare import common_items, score_changes
 from rag_assets.evaluation.model import Evaluation, GoldenQuestion, ItemResult
+from rag_assets.evaluation.report.figures import label_of
 from rag_assets.evaluation.report.worst import NOT_SHOWN, Hidden, tells_hidden
 from rag_assets.evaluation.rules import ended_in_error
+from rag_assets.evaluation.statistics import TOLERANCE
 from rag_assets.evaluation.summary import COST, PERCENTILES
 from rag_assets.ledger import Outcome
 from rag_assets.tuning.decision import SEED, as_values, decide, mcnemar, paired_gain
@@ -33,13 +35,17 @@ def details_of(
     """The decision, and everything behind it. A question that ended in an error has failed, whoever was asked.
 
     `pairs` has, for each question with the primary metric, its id and both scores, so that every figure can be computed
-    again; `hidden` documents are quoted nowhere.
+    again; `lower` names what a winner is worse in; `hidden` documents are quoted nowhere.
     """
     rules, judge = settings.tuning.comparison, settings.evaluation.judge
     both = common_items(champion, challenger)
     scored = _scores(both, rules.primary_metric)
     gain = _gain(scored, settings) if scored else None
     outcome, reason = decide(gain, rules, left_out=len(champion.orphaned))
+    metrics = _metrics(both, settings)
+    lower = _lower(metrics, rules.primary_metric)
+    if outcome == "challenger" and lower:
+        reason = f"{reason}. Lower with it, which decides nothing: {'; '.join(lower)}"
     changes = score_changes(champion, challenger, rules.primary_metric)
     asked = {question.question_hash: question for question in questions}
     named = {after.question_id: (before, after) for before, after in both}
@@ -67,7 +73,8 @@ def details_of(
         "orphaned": len(champion.orphaned),
         "champion": _side(champion),
         "challenger": _side(challenger),
-        "metrics": _metrics(both, settings),
+        "metrics": metrics,
+        "lower": lower,
         "mcnemar": _mcnemar(both),
         "by_source": _by_source(both, settings),
         "wins": len(wins),
@@ -95,6 +102,15 @@ def _metrics(both: Pairs, settings: Settings) -> dict[str, Any]:
     names = dict.fromkeys(name for _, new in both for name in new.scores)
     measured = {name: scored for name in sorted(names) if (scored := _scores(both, name))}
     return {name: as_values(_gain(scored, settings)) for name, scored in measured.items()}
+
+
+def _lower(metrics: Mapping[str, Any], primary: str) -> list[str]:
+    """What the challenger is worse in beside the primary metric: where the whole 95 % interval is below 0."""
+    return [
+        f"{name} {one['challenger']:.3f} after {one['champion']:.3f} over {one['n']:,} questions"
+        for name, one in metrics.items()
+        if name != primary and label_of(name).higher_is_better and one["ci95"][1] < -TOLERANCE
+    ]
 
 
 def _mcnemar(both: Pairs) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def _warnings(details: Mapping[str, Any]) -> list[str]:
         if errors := details[side]["errors"]:
             listed = "; ".join(f"{one['question_id']}: {one['error']}" for one in details[side]["failed"])
             found.append(f"{errors} questions to the {side} ended in an error and count as failed. {listed}")
+    if lower := details.get("lower"):
+        found.append(f"Lower with the challenger by more than chance: {'; '.join(lower)}.")
     if details["orphaned"]:
         found.append(f"{details['orphaned']} questions were left out, for their expected documents are gone.")
     return found

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rag_assets.config import ComparisonSettings, Settings
+from rag_assets.evaluation.model import Evaluation
 from rag_assets.evaluation.report.worst import NOT_SHOWN
 from rag_assets.tuning.comparison_details import details_of
 from rag_assets.tuning.decision import Gain, decide, mcnemar, paired_gain
@@ -83,6 +84,19 @@ def test_mcnemar_is_exact_and_for_yes_and_no_alone():
     assert mcnemar([(1.0, 1.0)]) is not None and mcnemar([(1.0, 1.0)])["p"] == 1.0  # type: ignore[index]
     assert mcnemar([(0.5, 1.0)]) is None
     assert mcnemar([]) is None
+
+
+def test_a_winner_that_refuses_less_is_told_of():
+    def answers(contains: float, refusing: float) -> Evaluation:
+        right = [item(f"a{n}", {"answer_contains": contains}) for n in range(60)]
+        return evaluation([*right, *(item(f"u{n}", {"refusal_recall": refusing}) for n in range(20))])
+
+    outcome, details = details_of(answers(0.0, 1.0), answers(1.0, 0.0), [], Settings())
+    assert outcome == "challenger"
+    assert details["lower"] == ["refusal_recall 0.000 after 1.000 over 20 questions"]
+    assert details["reason"].endswith("Lower with it, which decides nothing: " + details["lower"][0])
+    _, same = details_of(answers(0.0, 1.0), answers(1.0, 1.0), [], Settings())
+    assert same["lower"] == []
 
 
 def test_errors_count_as_failures_and_restricted_text_is_shown_nowhere():
