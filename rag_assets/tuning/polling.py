@@ -55,6 +55,8 @@ def is_due(job: TuningJob, now: datetime) -> bool:
 
 def poll(project: Project, job: TuningJob, *, hasty: bool = False) -> Polled:
     """Asks about one open attempt, and once for the last events of one that ended. See `FineTuner` for `hasty`."""
+    if job.is_open and _nobody_to_ask(project, job) and _is_over(job):
+        return Polled(_given_up(project, job, EXPIRED, "Its time is over"), (), "")
     with open_tuner(project, job.provider, hasty=hasty) as tuner:
         url = tuner.job_url(job.name)
         if job.is_open:
@@ -93,6 +95,8 @@ def cancel(project: Project, name: str) -> TuningJob:
     job = project.ledger.tuning_job(name)
     if job is None:
         raise TuningError(f"There is no tuning job {name!r} on record.", fix="See the asset fine_tuning_job.")
+    if job.is_open and _nobody_to_ask(project, job):
+        return _given_up(project, job, CANCELLED, "Cancelled by a person")
     with open_tuner(project, job.provider) as tuner:
         if job.is_open:
             job = refreshed(project, tuner, job)
@@ -138,6 +142,23 @@ def wait_until_ended(
             if not polled.job.is_open:
                 return polled.job
         time.sleep(pause_seconds)
+
+
+def _nobody_to_ask(project: Project, job: TuningJob) -> bool:
+    return job.provider not in project.settings.models.all_providers()
+
+
+def _is_over(job: TuningJob) -> bool:
+    now = utc_now()
+    return now >= job.deadline if job.deadline else now - job.created_at > NEVER_SUBMITTED_AFTER
+
+
+def _given_up(project: Project, job: TuningJob, state: str, why: str) -> TuningJob:
+    """Ends an attempt whose provider left the configuration, so that it does not hold money and others up for ever."""
+    error = f"{why}, and its provider {job.provider!r} is not declared any more: look there whether it goes on."
+    ended = _ended(project, job, state, error)
+    project.ledger.collect_tuning(job.intent_id)
+    return ended
 
 
 def _looked_for(project: Project, tuner: FineTuner, job: TuningJob) -> TuningJob:

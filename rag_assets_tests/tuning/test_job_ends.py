@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 from rag_assets.cli.main import app
 from rag_assets.errors import (
     BudgetError,
+    ConfigurationError,
     GateError,
     InvalidRequestError,
     ProviderUnavailableError,
     TuningError,
 )
+from rag_assets.ledger import TuningWish
 from rag_assets.ledger.columns import utc_now
 from rag_assets.project import Project
 from rag_assets.tuning import polling
@@ -260,3 +262,20 @@ def test_the_command_cancels_a_job(tuned: SmallProject, fine_tuning_server: Fine
     again = CliRunner().invoke(app, ["models", "cancel", job.intent_id])
     assert again.exit_code != 0 and isinstance(again.exception, TuningError)
     assert fine_tuning_server.jobs["ftjob-1"]["status"] == "cancelled"
+
+
+def test_a_job_whose_provider_left_the_configuration_can_be_given_up(
+    tuned: SmallProject, fine_tuning_server: FineTuningServer
+) -> None:
+    fine_tuning_server.outcome = "never"
+    with opened(tuned) as (project, file):
+        left = submit(project, file).job
+        tuned.configure()
+    with tuned.open() as project:
+        with pytest.raises(ConfigurationError, match="'tuner' is not declared"):
+            poll(project, left)
+        late = poll(project, replace(left, deadline=utc_now())).job
+        assert (late.state, project.ledger.open_reservations()) == ("expired", [])
+        assert project.ledger.tuning_to_collect() == [], "nothing else waits for it"
+        again = project.ledger.begin_tuning(TuningWish("another", "tuner", "gpt-4o-mini", "file", 0))
+        assert "not declared any more" in cancel(project, again.intent_id).error
