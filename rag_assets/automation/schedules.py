@@ -115,10 +115,11 @@ def _calls_of(project: Project, since: datetime, until: datetime) -> int | None:
 )
 def tune_by_cron(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> dg.SkipReason | dg.RunRequest:
     minute = context.scheduled_execution_time.astimezone(UTC)
-    return with_project(project, lambda opened: _tuning_at(opened, context.instance, minute))
+    return with_project(project, lambda opened: tuning_at(opened, context.instance, minute))
 
 
-def _tuning_at(project: Project, instance: dg.DagsterInstance, minute: datetime) -> dg.SkipReason | dg.RunRequest:
+def tuning_at(project: Project, instance: dg.DagsterInstance, minute: datetime) -> dg.SkipReason | dg.RunRequest:
+    """What `tune_by_cron` launches at `minute`, or why it launches nothing."""
     line = project.settings.tuning.start.cron
     if line is None:
         return dg.SkipReason("Off: tuning.start.cron is null in the configuration.")

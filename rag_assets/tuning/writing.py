@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag_assets.answering import Citation, check_question, cited_passages, rendered_passages
 from rag_assets.config import ModelSettings
-from rag_assets.errors import ConfigurationError, QueryError
+from rag_assets.errors import ConfigurationError, QueryError, RagAssetsError
 from rag_assets.models.embedded.prompt_format import render_question
 from rag_assets.prompts.writing import load_write_prompts
 from rag_assets.tuning.styles import StyleText, texts_of_style
@@ -123,7 +123,11 @@ def write(
     with usage.where_possible():
         _record(project, done)
     if picture is not None:
-        _draw(project, done, picture, usage)
+        try:
+            _draw(project, done, picture, usage)
+        except RagAssetsError as error:
+            kept = f"The text was written all the same, and is kept as the answer {answer_id}."
+            raise type(error)(error.problem, fix=f"{error.fix} {kept}".strip()) from None
         done = replace(done, picture=str(picture))
     return done
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
 from rag_assets.assets import sync_example_sets
+from rag_assets.automation import schedules
 from rag_assets.automation.runs import run_job
 from rag_assets.automation.sensors import examples, start_tuning
 from rag_assets.automation.tuning_start import problems
@@ -58,11 +60,27 @@ def _said(project: SmallProject) -> str:
     return str(result.skip_reason.skip_message)
 
 
+def _on_monday(project: SmallProject) -> list[str]:
+    """What the schedule says a minute before its time and at its time: why it skips, or that it is due."""
+    said = []
+    text = project.config_file.read_text("utf-8")
+    project.config_file.write_text(f"{text}\ntuning: {{start: {{cron: 0 6 * * 1}}}}\n", "utf-8")
+    with project.open() as opened:
+        for minute in (datetime(2026, 6, 1, 5, 59, tzinfo=UTC), datetime(2026, 6, 1, 6, 0, tzinfo=UTC)):
+            result = schedules.tuning_at(opened, project.instance, minute)
+            said.append("due" if isinstance(result, dg.RunRequest) else str(result.skip_message))
+    project.config_file.write_text(text, "utf-8")
+    assert said[0] == "Not due. Next: tuning at 2026-06-01 06:00 UTC."
+    return said[1:]
+
+
 def test_a_tuning_waits_for_examples_and_for_a_snapshot_that_passed(project: SmallProject) -> None:
     assert _said(project).startswith("There is no judged snapshot to train on.")
+    assert _on_monday(project)[0].startswith("Due since 2026-06-01T06:00:00+00:00. There is no judged snapshot")
     assert all(run.succeeded for run in ingest(project).runs)
     assert _said(project) == "No set of examples was collected yet."
     _collect(project)
+    assert _on_monday(project) == ["due"]
     assert len(_tick(project).run_requests or []) == 1
     with project.open() as opened:
         left = opened.ledger.begin_tuning(TuningWish("key", "openai", "gpt-4o-mini", "file", 0))
