@@ -38,6 +38,8 @@ INTENT_KEY = "rag_assets_intent"
 PURPOSE: Literal["fine-tune"] = "fine-tune"
 DASHBOARD = "https://platform.openai.com/finetune/"
 HASTY_SECONDS = 10.0
+EMBEDDED_SECONDS = 10.0
+"""Far longer than the embedded provider takes to keep a job: it copies two files and writes a row."""
 PAGE_ITEMS = 100
 CLOCKS_DIFFER = timedelta(days=1)
 """A job is not looked for among those that the provider says are older than the intent by more than this."""
@@ -82,9 +84,9 @@ class FineTuner:
     def settled_after_seconds(self) -> float:
         """How long after `create` was called it may still create a job: a wait for its turn, and its way.
 
-        0 for the provider in this process, which ends with it.
+        The embedded provider ends with the process that calls it, and another process may call it this moment.
         """
-        return 0.0 if self._settings.kind == "embedded" else 2 * self._settings.timeout_seconds
+        return EMBEDDED_SECONDS if self._settings.kind == "embedded" else 2 * self._settings.timeout_seconds
 
     def job_url(self, job_id: str) -> str:
         """Where a person can look at the job."""

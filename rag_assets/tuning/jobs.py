@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -249,7 +250,8 @@ def note_submitted(project: Project, tuner: FineTuner, job: TuningJob, made: Pro
     deadline = utc_now() + timedelta(hours=project.settings.tuning.time_limit_hours)
     noted = project.ledger.submit_tuning(job.intent_id, made.job_id, deadline)
     if noted.job_id != made.job_id:
-        tuner.cancel(made.job_id)
+        with suppress(InvalidRequestError):  # it has ended
+            tuner.cancel(made.job_id)
         raise TuningError(
             f"The attempt {job.intent_id} was {noted.state} while its job was created; {made.job_id} was cancelled.",
             fix="Start it again.",

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +18,7 @@ from rag_assets.tuning.jobs import open_tuner, submit
 from rag_assets.tuning.polling import wait_until_ended
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.models.embedded.tuning.material import messages, takers
-from rag_assets_tests.tuning.files import write_file
+from rag_assets_tests.tuning.files import write_clean, write_file
 
 TRAINER_WAIT_SECONDS = 120.0
 
@@ -50,3 +51,18 @@ def test_a_killed_trainer_is_no_second_job(small_project: SmallProject, monkeypa
         assert [(row.operation, row.cost_usd) for row in project.ledger.usage()] == [("fine_tuning", 0.0)]
     listed = [path.name for path in (state_dir / "jobs").iterdir()]
     assert listed == [begun.job.job_id]
+
+
+def test_starts_at_once_are_one_job(small_project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "require_training_file", lambda project, file: SimpleNamespace(cost_usd=0.0))
+
+    def start(_: int) -> str:
+        with small_project.open() as project:
+            return submit(project, file).job.intent_id
+
+    with small_project.open() as project, ThreadPoolExecutor(4) as threads:
+        file = write_clean(project)
+        (intent_id,) = set(threads.map(start, range(4)))
+        wait_until_ended(project, intent_id, pause_seconds=0.1)
+        state_dir = project.settings.models.all_providers()["embedded"].state_dir
+    assert state_dir is not None and len(list((state_dir / "jobs").iterdir())) == 1
