@@ -1,7 +1,8 @@
 """Takes the pictures of the documentation: `python docs/screenshots.py`, into `docs/images/`. Needs Chromium.
 
 Ingests the examples into a temporary folder, evaluates and releases them, and opens `rag-assets dev` on it in a
-headless browser. A page whose asset does not exist is left out and said so.
+headless browser, after a model was tuned on the examples and compared. A page whose asset does not exist is left out
+and said so.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ WIDTH, HEIGHT = 1600, 1000
 MAX_BYTES = 250_000
 SETTLE_SECONDS = 4.0
 """For what a page loads after its first words: plots, states of checks, the layout of a graph."""
-QUIET_SECONDS, QUIET_WITHIN_SECONDS, POLL_SECONDS = 40.0, 300.0, 2.0
+QUIET_SECONDS, QUIET_WITHIN_SECONDS, POLL_SECONDS = 40.0, 600.0, 2.0
 """Longer than a sensor waits between two looks."""
 GROUP = "/locations/rag_assets/asset-groups"
 
@@ -49,7 +50,7 @@ class Shot:
     height: int = HEIGHT
 
 
-GROUPS = ("sources", "ingestion", "evaluation", "release", "operations")
+GROUPS = ("sources", "ingestion", "evaluation", "fine_tuning", "release", "operations")
 EXPANDED = ",".join(f"global@global:{group}" for group in GROUPS)
 
 SHOTS = (
@@ -60,6 +61,14 @@ SHOTS = (
     Shot("index-snapshot", "/assets/index_snapshot?view=overview", ("Metadata",), ("index_snapshot",), height=1400),
     Shot("eval-report", "/assets/eval_report?view=overview", ("Metadata",), ("eval_report",), height=1800),
     Shot("release", "/assets/release?view=overview", ("Metadata",), ("release",), height=1400),
+    Shot("fine-tuning", f"{GROUP}/fine_tuning/lineage", ("training_file", "model_comparison"), height=760),
+    Shot("training-file", "/assets/training_file?view=overview", ("Metadata",), ("training_file",), height=1800),
+    Shot(
+        "fine-tuned-model", "/assets/fine_tuned_model?view=overview", ("Metadata",), ("fine_tuned_model",), height=1800
+    ),
+    Shot(
+        "model-comparison", "/assets/model_comparison?view=overview", ("Metadata",), ("model_comparison",), height=1800
+    ),
     Shot("checks", "/assets/raw_documents?view=checks", ("Latest execution",), ("raw_documents",)),
     Shot("jobs", "/jobs", ("ingest_source",), height=760),
     Shot("automation", "/automation", ("rag_assets",), height=760),
@@ -77,9 +86,10 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def ingest(folder: Path) -> None:
-    """Ingests and releases the examples."""
-    started = [sys.executable, "-m", "rag_assets.cli.main", "ingest", "--all"]
-    subprocess.run(started, cwd=folder, env=os.environ | environment(folder), check=True)  # noqa: S603
+    """Ingests and releases the examples, tunes a model on them and compares it."""
+    for command in (["ingest", "--all"], ["tune"]):
+        started = [sys.executable, "-m", "rag_assets.cli.main", *command]
+        subprocess.run(started, cwd=folder, env=os.environ | environment(folder), check=True)  # noqa: S603
 
 
 def assets(door: Door) -> set[str]:
@@ -129,8 +139,10 @@ def reports(folder: Path) -> Iterator[Shot]:
     """The newest report, and the page of all of them."""
     root = folder / "data/reports"
     written = sorted((file for file in root.glob("*/*.html")), key=lambda file: file.stat().st_mtime)
-    if written:
-        yield Shot("report", f"/reports/{written[-1].relative_to(root).as_posix()}", (), height=2000)
+    compared = [file for file in written if file.parent.name.startswith("comparison-")]
+    for name, files in (("report", [file for file in written if file not in compared]), ("comparison", compared)):
+        if files:
+            yield Shot(name, f"/reports/{files[-1].relative_to(root).as_posix()}", (), height=2000)
     if (root / "index.html").is_file():
         yield Shot("reports", "/reports/index.html", (), height=600)
 
