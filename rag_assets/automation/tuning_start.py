@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from rag_assets.assets.fine_tuning import INTENT_TAG
 from rag_assets.assets.snapshot import candidate_content
 from rag_assets.automation import history
 from rag_assets.automation.attempts import attempts_of
@@ -47,6 +48,24 @@ def problems(project: Project, instance: dg.DagsterInstance) -> Iterator[Problem
             yield Problem("tuning", said)
     if paused := _paused(project):
         yield Problem("tuning jobs", paused)
+    for job in project.ledger.tuning_to_collect():
+        if why := gave_up(project, job, runs_that_took_in(instance, job)):
+            yield Problem("tuned model", why)
+
+
+def runs_that_took_in(instance: dg.DagsterInstance, job: TuningJob) -> list[dg.RunRecord]:
+    """The runs of finish_tuning for the end of `job`, newest first, in whatever state."""
+    filters = dg.RunsFilter(job_name=history.FINISH_TUNING, tags={INTENT_TAG: job.intent_id})
+    return list(instance.get_run_records(filters, order_by="update_timestamp"))
+
+
+def gave_up(project: Project, job: TuningJob, runs: Sequence[dg.RunRecord]) -> str | None:
+    """A sentence where so many `runs` failed to take in the end of `job` that no other is launched."""
+    if len(runs) < project.settings.automation.pause_after_failures:
+        return None
+    if any(run.dagster_run.status in history.UNFINISHED for run in runs):
+        return None
+    return f"Gave up on {job.name} after {len(runs)} runs that failed. Launch the job {history.FINISH_TUNING}."
 
 
 def why_not_now(project: Project, instance: dg.DagsterInstance) -> str | None:
@@ -65,7 +84,11 @@ def _busy(project: Project, instance: dg.DagsterInstance) -> str | None:
     if now.sources or now.refreshing or now.releasing:
         return "Documents are being ingested or released; the tuning waits for them."
     waiting = [*filter(_is_waited_for, project.ledger.tuning_jobs(states=OPEN)), *project.ledger.tuning_to_collect()]
-    return f"The job {waiting[0].name} is under way." if waiting else None
+    if not waiting:
+        return None
+    return gave_up(project, waiting[0], runs_that_took_in(instance, waiting[0])) or (
+        f"The job {waiting[0].name} is under way."
+    )
 
 
 def _is_waited_for(job: TuningJob) -> bool:

@@ -14,6 +14,7 @@ from rag_assets.assets.fine_tuning import INTENT_TAG
 from rag_assets.automation.runs import RunOutcome, run_job
 from rag_assets.automation.sensors import tuning
 from rag_assets.automation.tuning_jobs import finish_tuning
+from rag_assets.automation.tuning_start import problems
 from rag_assets.ingestion import watch as rules
 from rag_assets.ledger import TuningWish
 from rag_assets.ledger.columns import utc_now
@@ -131,6 +132,13 @@ def test_a_run_that_could_not_start_is_launched_again_and_one_under_way_is_not(
     started = tuned.instance.create_run_for_job(defs.resolve_job_def(finish_tuning.name), tags=dict(request.tags))
     assert "is being taken in" in said(tick(tuned))
     tuned.instance.report_run_failed(started, "The launcher was out of memory.")
+    with tuned.config_file.open("a", encoding="utf-8") as settings:
+        settings.write("automation: {pause_after_failures: 1}\n")
+    gave_up = f"Gave up on ftjob-1 after 1 runs that failed. Launch the job {finish_tuning.name}."
+    assert said(tick(tuned)) == gave_up
+    with tuned.open() as project:
+        assert [one.said for one in problems(project, tuned.instance)] == [gave_up]
+    tuned.config_file.write_text(tuned.config_file.read_text("utf-8").replace("failures: 1", "failures: 5"), "utf-8")
     [again] = tick(tuned).run_requests or []
     assert again.run_key == f"{request.tags[INTENT_TAG]}:1"
     assert finish(tuned, again).succeeded

@@ -16,6 +16,7 @@ from rag_assets.assets.tuning_metadata import observation_of
 from rag_assets.automation import history
 from rag_assets.automation.opening import with_project
 from rag_assets.automation.tuning_jobs import finish_tuning
+from rag_assets.automation.tuning_start import gave_up, runs_that_took_in
 from rag_assets.errors import RagAssetsError
 from rag_assets.ingestion.watch import backoff
 from rag_assets.ledger import TuningJob
@@ -87,13 +88,12 @@ def _launch(
     project: Project, instance: dg.DagsterInstance, job: TuningJob, now: datetime
 ) -> tuple[dg.RunRequest | None, str]:
     """The run that takes in the end of `job`, if it is to be launched now, and a sentence about it."""
-    filters = dg.RunsFilter(job_name=finish_tuning.name, tags={INTENT_TAG: job.intent_id})
-    runs = instance.get_run_records(filters, order_by="update_timestamp")
+    runs = runs_that_took_in(instance, job)
     if any(run.dagster_run.status in history.UNFINISHED for run in runs):
         return None, f"The end of {job.name} is being taken in."
     tries = len(runs)
-    if tries >= project.settings.automation.pause_after_failures:
-        return None, f"Gave up on {job.name} after {tries} runs that failed. Launch the job {finish_tuning.name}."
+    if why := gave_up(project, job, runs):
+        return None, why
     if tries:
         again_at = history.as_utc(runs[0].update_timestamp) + backoff(tries)
         if now < again_at:
