@@ -9,11 +9,13 @@ import tomllib
 from pathlib import Path
 
 import dagster as dg
+import pytest
 from ruamel.yaml import YAML
 
 from rag_assets.assets import sync_partitions
+from rag_assets.tuning.gates import TRAINING_GATES
 from rag_assets_tests.conftest import SmallProject
-from rag_assets_tests.integration.runs import found_texts, serving
+from rag_assets_tests.integration.runs import found_texts, ingest, serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,7 +74,7 @@ def test_every_asset_explains_itself() -> None:
         assert node.description and node.owners and node.kinds and node.code_version and node.group_name
         assert "dagster/code_references" in node.metadata
     blocking = {check.name for check in graph.asset_check_keys if graph.get(check).blocking}
-    assert blocking == {"token_budget", "embedding_integrity", "completeness", "quality"}
+    assert blocking == {"token_budget", "embedding_integrity", "completeness", "quality", *TRAINING_GATES}
 
 
 def test_no_asset_is_marked_with_a_provider_that_the_project_need_not_use() -> None:
@@ -112,6 +114,42 @@ def test_refresh_all_releases_what_the_sound_sources_brought(small_project: Smal
         ("refresh_all", "FAILURE"),
         ("release_index", "SUCCESS"),
     ]
+
+
+@pytest.mark.slow
+def test_collect_and_tune_submits_nothing_where_a_set_or_a_gate_refuses(small_project: SmallProject) -> None:
+    small_project.configure("examples: {faq: {files: [faq.jsonl]}, posts: {kind: posts, files: ['p/*']}}", wiki="")
+    small_project.write("wiki/a.md", "# Bread\n\nRye bread needs a sourdough starter.\n")
+    small_project.write("faq.jsonl", '{"question": "What does rye bread need?", "accepted": ["sourdough starter"]}\n')
+    small_project.write("p/a.md", "# A title alone\n")
+    ingest(small_project)
+    said, runs = _collect_and_tune(small_project, "one")
+    assert "Nothing was submitted. examples posts:" in said and "it has a title and no body" in said
+    assert runs == [("collect_and_tune", False), ("collect_examples", False), ("collect_examples", True)]
+    small_project.write("p/a.md", "# A title\n\nA body.\n")
+    said, runs = _collect_and_tune(small_project, "two")
+    assert "Nothing was submitted. tuning: The check 'training_counts' failed" in said
+    assert runs == [
+        ("collect_and_tune", False), ("collect_examples", True), ("collect_examples", True), ("tune_model", False),
+    ]  # fmt: skip
+    with small_project.open() as project:
+        assert project.ledger.tuning_jobs() == []
+
+
+def _collect_and_tune(project: SmallProject, name: str) -> tuple[str, list[tuple[str, bool]]]:
+    """Runs the job as Dagster's daemon would; what it printed, and every run with whether it succeeded."""
+    home = project.root / name
+    home.mkdir()
+    (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text("utf-8"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "job", "execute", "-m", "rag_assets.definitions", "-j", "collect_and_tune"],
+        env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        return done.stdout + done.stderr, sorted((run.job_name, run.is_success) for run in instance.get_runs())
 
 
 def test_partitions_follow_the_configuration(small_project: SmallProject) -> None:
