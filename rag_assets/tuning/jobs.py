@@ -70,6 +70,7 @@ def submit(project: Project, file: TrainingFile, *, run_id: str | None = None, s
     paid; `ProviderUnavailableError` where it is not known yet whether a job was created: the next try finds out first.
     """
     wish = wish_of(project, file)
+    _ = file.manifest  # the model is registered with it: what is missing is to be missed before anything is paid
     cost = require_training_file(project, file)
     wish = replace(wish, estimated_cost_usd=cost.cost_usd)
     with open_tuner(project, wish.provider) as tuner:

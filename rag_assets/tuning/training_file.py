@@ -62,16 +62,33 @@ class TrainingFile:
                 yield json.loads(line)
 
     def origins(self) -> Iterator[dict[str, Any]]:
-        """One object for each example, train first, in the order of the lines."""
-        with (self.folder / ORIGINS).open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
+        """One object for each example, train first, in the order of the lines. Raises `TuningError`, as `manifest`."""
+        try:
+            with (self.folder / ORIGINS).open(encoding="utf-8") as file:
+                for line in file:
+                    yield json.loads(line)
+        except (OSError, ValueError):
+            raise self._unreadable(ORIGINS) from None
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What the first writer of these bytes knew: `examples` (split → count), `snapshot_id`, `sets`, `settings`."""
-        loaded: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text("utf-8"))
-        return loaded
+        """What the first writer of these bytes knew: `examples` (split → count), `snapshot_id`, `sets`, `settings`.
+
+        Raises `TuningError` where it was deleted or changed.
+        """
+        try:
+            loaded = json.loads((self.folder / MANIFEST).read_text("utf-8"))
+            if isinstance(loaded, dict):
+                return loaded
+        except (OSError, ValueError):
+            pass
+        raise self._unreadable(MANIFEST)
+
+    def _unreadable(self, name: str) -> TuningError:
+        return TuningError(
+            f"{self.folder / name} cannot be read.",
+            fix=f"Remove {self.folder} and materialize training_file again.",
+        )
 
 
 def newest_training_file(ledger: Ledger, data_path: Path) -> TrainingFile:

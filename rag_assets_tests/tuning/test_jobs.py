@@ -12,6 +12,7 @@ from rag_assets.errors import (
     InvalidRequestError,
     ProviderUnavailableError,
     RateLimitError,
+    TuningError,
 )
 from rag_assets.project import Project
 from rag_assets.tuning.collecting import collect
@@ -20,7 +21,7 @@ from rag_assets.tuning.polling import wait_until_ended
 from rag_assets.tuning.training_file import TrainingFile
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.fine_tuning_server import CALLS, Fault, FineTuningServer, fine_tuning_server
-from rag_assets_tests.tuning.drills import configure, opened
+from rag_assets_tests.tuning.drills import configure, opened, passed_file
 from rag_assets_tests.tuning.files import write_clean
 
 __all__ = ["fine_tuning_server"]
@@ -65,6 +66,10 @@ def test_nothing_is_asked_of_a_provider_without_the_gates(tuned: SmallProject, f
         file = write_clean(project)
         with pytest.raises(GateError):
             submit(project, file)
+        judged = passed_file(project)
+        (judged.folder / "manifest.json").write_text("{broken", "utf-8")
+        with pytest.raises(TuningError, match=r"manifest\.json cannot be read"):
+            submit(project, judged)
     assert not fine_tuning_server.calls
 
 
