@@ -29,10 +29,18 @@ def demo() -> None:
         ask(question)
         typer.echo("")
     _print_report()
-    typer.echo("Tuning a challenger on the examples, and comparing it with what answers …")
-    typer.echo(f"Tuning, comparing and deciding took {_seconds_of(tune):.1f} s.\n")
+    if _has_examples():
+        typer.echo("Tuning a challenger on the examples, and comparing it with what answers …")
+        typer.echo(f"Tuning, comparing and deciding took {_seconds_of(tune):.1f} s.\n")
     typer.echo("Next:\n  make dev    # the same runs, assets and checks in Dagster's UI, on 127.0.0.1:3000")
     typer.echo('  .venv/bin/rag-assets ask "…"    # your own question')
+
+
+def _has_examples() -> bool:
+    from rag_assets.project import Project
+
+    with Project.open() as project:
+        return bool(project.settings.examples)
 
 
 def _seconds_of(command: Callable[[], None]) -> float:

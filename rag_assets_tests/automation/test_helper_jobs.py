@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+import pytest
 
 from rag_assets.automation.helper_jobs import CONFIRMATION
 from rag_assets.automation.runs import QUIET
@@ -21,6 +22,7 @@ def reset(project: SmallProject, confirmation: str) -> bool:
     return result.success
 
 
+@pytest.mark.slow
 def test_a_reset_deletes_nothing_unless_the_confirmation_is_typed(small_project: SmallProject) -> None:
     small_project.configure(wiki="")
     small_project.write("wiki/a.md", "# A\n\nApples are red.\n")

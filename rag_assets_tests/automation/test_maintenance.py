@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from rag_assets.assets.run_retention import delete_old_runs
 from rag_assets.automation.runs import run_job
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts, ingest, serving
 
 
+@pytest.mark.slow
 def test_the_upkeep_compacts_and_what_serves_and_who_reads_are_not_disturbed(small_project: SmallProject) -> None:
     from rag_assets.definitions import defs
 
@@ -39,6 +42,7 @@ def test_the_upkeep_compacts_and_what_serves_and_who_reads_are_not_disturbed(sma
     assert all(run.succeeded for run in ingest(small_project).runs)
 
 
+@pytest.mark.slow
 def test_old_runs_go_but_not_the_newest_of_an_asset_and_source(small_project: SmallProject) -> None:
     small_project.configure(handbook="", wiki="")
     small_project.write("wiki/a.md", "# A\n\nApples.\n")

@@ -42,6 +42,7 @@ def test_sources_that_changed_together_are_released_once(project: SmallProject) 
     assert said(settle(project)).startswith("Nothing new to release since"), "an ingestion that changed nothing"
 
 
+@pytest.mark.slow
 def test_new_rows_settings_prompts_and_questions_are_each_something_to_release(project: SmallProject) -> None:
     for name in ("handbook", "wiki"):
         ingest_one(project, name)
@@ -115,6 +116,7 @@ def save_and_ingest(project: SmallProject, text: str) -> None:
     assert ingest_one(project, "handbook").succeeded
 
 
+@pytest.mark.slow
 def test_a_state_is_released_again_after_another_one_was_released_by_hand(project: SmallProject) -> None:
     save_and_ingest(project, APPLES)
     assert release_as_asked(project).succeeded
@@ -127,6 +129,7 @@ def test_a_state_is_released_again_after_another_one_was_released_by_hand(projec
     assert said(settle(project)).startswith("Nothing new to release since")
 
 
+@pytest.mark.slow
 def test_a_rollback_by_a_person_is_not_undone(project: SmallProject) -> None:
     for text in (APPLES, BANANAS):
         save_and_ingest(project, text)

@@ -173,6 +173,7 @@ def test_a_document_whose_time_to_be_tried_again_has_come_is_launched_for(watche
     assert watcher.launched() == []
 
 
+@pytest.mark.slow
 def test_a_gate_pauses_a_source_at_once_and_a_new_budget_resumes_it(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def test_many_new_sources_at_once_keep_the_cursor_small(small_project: SmallProj
     assert watcher.launched() == []
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_are_looked_at_quickly_with_a_small_cursor(watcher: Watcher) -> None:
     folder = watcher.project.root / "wiki"
     for number in range(10_000):

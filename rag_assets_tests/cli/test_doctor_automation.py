@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from rag_assets.ledger import Watch
 from rag_assets.project import Project
 from rag_assets_tests.cli.command import configure, rag_assets
@@ -12,6 +14,7 @@ from rag_assets_tests.cli.command import configure, rag_assets
 SINCE = datetime(2026, 6, 1, 6, 30, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_a_paused_source_is_a_finding_until_it_is_resumed(tmp_path: Path) -> None:
     file = configure(tmp_path, "wiki", "news", settings="automation:\n  watch_files: false\n")
     error = "The provider refused the key."

@@ -28,6 +28,7 @@ def kitchen(small_project: SmallProject, monkeypatch: pytest.MonkeyPatch) -> Sma
     return small_project
 
 
+@pytest.mark.slow
 def test_removals_wait_for_the_option_that_confirms_them(
     kitchen: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,6 +82,7 @@ def test_the_demo_of_a_source_that_is_not_there_stops_with_an_exit_code(kitchen:
     assert stopped.value.code == 1
 
 
+@pytest.mark.slow
 def test_many_sources_are_warned_about_and_too_many_refused(tmp_path: Path) -> None:
     file = tmp_path / "rag_assets.yaml"
     for count, code, said in (

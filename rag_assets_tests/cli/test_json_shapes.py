@@ -108,6 +108,7 @@ def test_text_output_says_the_same(first: tuple[Path, Any]) -> None:
     assert f"* {summary['release']}" in rag_assets(folder, "releases", "list").out
 
 
+@pytest.mark.slow
 def test_an_unchanged_ingest_does_not_undo_a_rollback(tmp_path: Path) -> None:
     configure(tmp_path, "wiki")
     tea = tmp_path / "wiki/tea.md"
@@ -124,6 +125,7 @@ def test_an_unchanged_ingest_does_not_undo_a_rollback(tmp_path: Path) -> None:
     assert rows == {old: True, new: False}
 
 
+@pytest.mark.slow
 def test_sources_are_edited_with_comments_kept_and_a_reset_starts_anew(tmp_path: Path) -> None:
     file = configure(tmp_path, "wiki")
     file.write_text(f"# Ours.\n\n{file.read_text('utf-8')}# The end.\n", "utf-8")

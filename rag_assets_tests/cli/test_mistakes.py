@@ -146,6 +146,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
     assert "rag-assets dev --port" in ran.error
 
 
+@pytest.mark.slow
 def test_a_document_and_a_source_in_trouble_do_not_stop_the_others(tmp_path: Path) -> None:
     configure(tmp_path, "gone", "wiki")
     (tmp_path / "gone").rmdir()
@@ -176,6 +177,7 @@ def test_a_document_and_a_source_in_trouble_do_not_stop_the_others(tmp_path: Pat
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_provider_that_refuses_the_key_or_gets_none(tmp_path: Path, openai_server: OpenAIServer) -> None:
     configure(tmp_path, "wiki", settings=gateway_settings(openai_server))
     (tmp_path / "wiki/tea.md").write_text(TEA, "utf-8")

@@ -51,6 +51,7 @@ def test_an_answer_is_rated_with_the_release_that_gave_it(brewed: tuple[Path, li
     assert (unknown.code, unknown.error.split(".")[0]) == (1, "There is no answer 'nothing'")
 
 
+@pytest.mark.slow
 def test_lineage_walks_from_the_answer_to_the_file_and_back(brewed: tuple[Path, list[str], Any]) -> None:
     folder, (first, _, third), answer = brewed
     chain = rag_assets(folder, "lineage", answer["answer_id"], "--json").json
@@ -73,6 +74,7 @@ def test_lineage_walks_from_the_answer_to_the_file_and_back(brewed: tuple[Path, 
     assert "There is no answer, chunk, training file, tuned model or document 'nothing.md'" in nothing.error
 
 
+@pytest.mark.slow
 def test_diff_names_what_changed(brewed: tuple[Path, list[str], Any]) -> None:
     folder, (first, _, third), _ = brewed
     found = rag_assets(folder, "releases", "diff", first, "--json").json
@@ -124,6 +126,7 @@ def test_promote_rollback_and_prune(tmp_path: Path) -> None:
     assert rag_assets(tmp_path, "ask", QUESTION, "--json").json["release"] == third
 
 
+@pytest.mark.slow
 def test_force_is_asked_for_its_reason_and_recorded(tmp_path: Path) -> None:
     configure(tmp_path, "wiki")
     first = brew(tmp_path, "sixty")

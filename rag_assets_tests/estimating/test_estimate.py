@@ -243,6 +243,7 @@ def test_a_sample_says_so_and_its_interval_holds_the_truth(small_project: SmallP
     assert of(small_project, sample=160).total == exact.total
 
 
+@pytest.mark.slow
 def test_a_few_documents_to_open_among_many_to_cut_are_all_looked_at(small_project: SmallProject) -> None:
     """One of several alone would say nothing of how they differ, and its interval would have no width."""
     small_project.configure(wiki="")

@@ -143,6 +143,7 @@ def test_what_is_measured_is_the_content_and_not_the_moment(released: SmallProje
         assert denied.items[4].scores["answer_contains"] == 1.0
 
 
+@pytest.mark.slow
 def test_lost_documents_and_parts_are_reported_and_count_in_no_metric(released: SmallProject) -> None:
     lost = [
         make_question("gone", "What was in the other file?", expected=[Expected("other.md")]),

@@ -49,6 +49,7 @@ def served_content(project: Project) -> ReleaseContent:
     return ReleaseContent.of(project.release(), project.ledger)
 
 
+@pytest.mark.slow
 def test_a_trial_takes_the_place_of_no_figure_by_which_a_release_was_decided(mine: SmallProject) -> None:
     with mine.open() as project:
         content = served_content(project)

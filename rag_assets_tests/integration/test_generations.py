@@ -99,6 +99,7 @@ def test_an_earlier_release_is_asked_with_the_model_it_was_embedded_with(kitchen
     assert found_texts(kitchen, "tin tool") == texts
 
 
+@pytest.mark.slow
 def test_the_command_says_what_another_generation_takes(
     kitchen: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

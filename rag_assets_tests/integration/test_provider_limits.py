@@ -54,6 +54,7 @@ class Embedding:
         assert self.process.returncode == 0
 
 
+@pytest.mark.slow
 def test_two_processes_keep_to_one_limit_and_to_each_other_s_retry_after(
     small_project: SmallProject, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_releasing_alone_does_not_bring_back_what_was_redacted(plant: SmallProje
     assert not says(plant, "teala1")
 
 
+@pytest.mark.slow
 def test_a_source_added_again_under_its_name_does_not_answer_from_its_former_folder(plant: SmallProject) -> None:
     plant.configure(b="")
     ingest(plant)
@@ -79,6 +80,7 @@ def test_a_source_added_again_under_its_name_does_not_answer_from_its_former_fol
     assert not says(plant, "teala1")
 
 
+@pytest.mark.slow
 def test_going_back_a_generation_while_a_source_fails_keeps_what_serves(plant: SmallProject) -> None:
     plant.configure("chunking: {max_tokens: 100}", a="", b="")
     plant.write("b/1.md", fact("b/1", "crimson"))
@@ -240,6 +242,7 @@ def test_a_release_made_while_a_source_still_loads_brings_nothing_back(
     assert not says(plant, "teala1")
 
 
+@pytest.mark.slow
 def test_going_back_does_not_bring_back_what_was_redacted(plant: SmallProject) -> None:
     first = serving(plant)
     (plant.root / "a/1.md").unlink()
@@ -267,6 +270,7 @@ def test_releasing_alone_does_not_bring_back_a_source_that_was_removed(plant: Sm
     assert says(plant, "teala1")
 
 
+@pytest.mark.slow
 def test_content_that_returns_before_its_index_step_does_not_hold_the_others(plant: SmallProject) -> None:
     first = fact("b/1", "tealb1")
     plant.write("b/1.md", fact("b/1", "crimson"))

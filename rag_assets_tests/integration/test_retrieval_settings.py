@@ -41,6 +41,7 @@ def found(project: Project, query: str, *, release: str | None = None) -> list[s
         return sorted({hit.uri for hit in retriever.retrieve(query)})
 
 
+@pytest.mark.slow
 def test_a_release_keeps_the_words_its_index_was_built_with(port: SmallProject) -> None:
     stemmed = release_with(port, TEXT_ONLY)
     with port.open() as project:

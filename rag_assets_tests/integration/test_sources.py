@@ -149,6 +149,7 @@ def test_a_partition_that_the_configuration_does_not_know_fails_clearly(house: S
     assert sorted(house.instance.get_dynamic_partitions("sources")) == ["cellar", "kitchen"]
 
 
+@pytest.mark.slow
 def test_documents_that_cannot_be_read_do_not_stop_the_others(house: SmallProject) -> None:
     house.write("kitchen/broken.pdf", GARBAGE_PDF)
     house.write("kitchen/broken.docx", GARBAGE_DOCX)
@@ -177,6 +178,7 @@ def test_documents_that_cannot_be_read_do_not_stop_the_others(house: SmallProjec
         assert [(failure.uri, failure.attempts) for failure in project.ledger.failures()] == [("broken.pdf", 2)]
 
 
+@pytest.mark.slow
 def test_an_edit_that_spoils_a_document_leaves_its_earlier_text_served(house: SmallProject) -> None:
     from docx import Document
 
@@ -213,6 +215,7 @@ def test_a_source_without_any_text_says_what_is_missing(small_project: SmallProj
     )
 
 
+@pytest.mark.slow
 def test_the_last_document_of_all_can_go_and_come_back(small_project: SmallProject) -> None:
     small_project.configure(cellar="max_removed_fraction: 1.0")
     wine = small_project.write("cellar/wine.md", WINE)

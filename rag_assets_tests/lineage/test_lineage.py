@@ -136,6 +136,7 @@ def test_an_answer_keeps_its_version_when_the_file_changes_and_when_it_goes(proj
     assert [one["answer_id"] for one in upward.answers] == [answer_id]
 
 
+@pytest.mark.slow
 def test_what_was_pruned_is_said_to_be(project: SmallProject) -> None:
     answer_id = ask(project)
     brew(project, "ninety")
@@ -149,6 +150,7 @@ def test_what_was_pruned_is_said_to_be(project: SmallProject) -> None:
     assert citation.chunk.source == "wiki"
 
 
+@pytest.mark.slow
 def test_a_chunk_that_a_later_release_still_has_is_found_there(project: SmallProject) -> None:
     answer_id = ask(project, "How hot does anthracite burn?")
     brew(project, "ninety")
@@ -200,6 +202,7 @@ def test_documents_of_a_source_that_is_gone_are_traced_too(project: SmallProject
     assert version.content_hash == hashlib.sha256(COAL.encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_a_store_that_never_recorded_origins_says_so_and_the_next_run_fills_them(project: SmallProject) -> None:
     answer_id = ask(project)
     with project.open() as opened:
@@ -217,6 +220,7 @@ def test_a_store_that_never_recorded_origins_says_so_and_the_next_run_fills_them
         assert opened.ledger.document_version_keys("cellar") == set()
 
 
+@pytest.mark.slow
 def test_a_document_released_before_origins_were_recorded_is_traced_by_its_address(project: SmallProject) -> None:
     with project.open() as opened:
         opened.ledger.forget_document_versions(opened.ledger.document_version_keys())

@@ -15,6 +15,7 @@ from rag_assets_tests.store.writers import ROUNDS, ROWS_PER_ROUND, write_for_eve
 SOURCES = ("alpha", "beta", "gamma", "delta")
 
 
+@pytest.mark.slow
 def test_four_writers_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     start = spawn.Barrier(len(SOURCES))

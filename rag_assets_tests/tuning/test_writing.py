@@ -67,6 +67,7 @@ def test_a_text_of_which_nothing_is_in_the_documents_is_marked(
     assert (done.grounded, done.citations) == (False, ())
 
 
+@pytest.mark.slow
 def test_nothing_in_the_documents_is_no_text(writer: SmallProject, openai_server: OpenAIServer) -> None:
     with writer.open() as project:
         openai_server.reply = lambda body: project.prompts.refusal
@@ -74,6 +75,7 @@ def test_nothing_in_the_documents_is_no_text(writer: SmallProject, openai_server
             write(project, "whales")
 
 
+@pytest.mark.slow
 def test_an_unknown_style_is_refused_before_anything_is_asked(
     writer: SmallProject, openai_server: OpenAIServer
 ) -> None:
