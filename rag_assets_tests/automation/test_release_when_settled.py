@@ -17,6 +17,8 @@ from rag_assets_tests.automation.ticks import ingest_one, release_as_asked, rele
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts, serving
 
+pytestmark = pytest.mark.slow
+
 QUICK = "automation:\n  settle_seconds: 0\n"
 
 
@@ -42,7 +44,6 @@ def test_sources_that_changed_together_are_released_once(project: SmallProject) 
     assert said(settle(project)).startswith("Nothing new to release since"), "an ingestion that changed nothing"
 
 
-@pytest.mark.slow
 def test_new_rows_settings_prompts_and_questions_are_each_something_to_release(project: SmallProject) -> None:
     for name in ("handbook", "wiki"):
         ingest_one(project, name)
@@ -116,7 +117,6 @@ def save_and_ingest(project: SmallProject, text: str) -> None:
     assert ingest_one(project, "handbook").succeeded
 
 
-@pytest.mark.slow
 def test_a_state_is_released_again_after_another_one_was_released_by_hand(project: SmallProject) -> None:
     save_and_ingest(project, APPLES)
     assert release_as_asked(project).succeeded
@@ -129,7 +129,6 @@ def test_a_state_is_released_again_after_another_one_was_released_by_hand(projec
     assert said(settle(project)).startswith("Nothing new to release since")
 
 
-@pytest.mark.slow
 def test_a_rollback_by_a_person_is_not_undone(project: SmallProject) -> None:
     for text in (APPLES, BANANAS):
         save_and_ingest(project, text)

@@ -17,6 +17,8 @@ from rag_assets_tests.cli.command import rag_assets
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts, ingest, serving
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 6, 1, 6, 30, tzinfo=UTC)
 NAMES = ("bread", "tea", "wine")
 
@@ -59,7 +61,6 @@ def house(small_project: SmallProject) -> SmallProject:
     return small_project
 
 
-@pytest.mark.slow
 def test_an_emptied_file_removes_nothing_and_all_is_well_once_it_is_back(house: SmallProject) -> None:
     before, versions, text = serving(house), house.lance_versions(), house.config_file.read_text("utf-8")
     syncing = Syncing(house)
@@ -101,7 +102,6 @@ def test_most_of_the_sources_stay_held_and_nothing_is_released_without_them(hous
     assert stored(house) == ["tea", "wine"]
 
 
-@pytest.mark.slow
 def test_a_person_agrees_to_all_of_them(house: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(house.root / "home"))
     house.configure(tea="")
@@ -131,7 +131,6 @@ def test_one_source_goes_when_two_looks_missed_it(house: SmallProject) -> None:
         assert project.ledger.denied().sources == {"wine"}
 
 
-@pytest.mark.slow
 def test_the_last_source_removed_by_command_is_gone(house: SmallProject) -> None:
     for name in NAMES:
         assert rag_assets(house.root, "sources", "remove", name).code == 0

@@ -12,6 +12,8 @@ import pytest
 
 from rag_assets_tests.cli.command import Ran, configure, rag_assets
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS: list[dict[str, Any]] = [
     {"id": "brew", "question": "How hot is green tea brewed?", "expected_uris": ["tea.md"], "answers": ["eighty"]},
     {"id": "burn", "question": "How hot does anthracite burn?", "expected_uris": ["coal.md"], "answers": ["nine"]},
@@ -61,7 +63,6 @@ def test_json_has_one_entry_per_rule_and_counts_what_was_given(project: tuple[Pa
     assert Path(printed["report_path"]).is_file()
 
 
-@pytest.mark.slow
 def test_a_variation_names_the_release_that_it_varies(project: tuple[Path, str]) -> None:
     folder, release = project
     printed = evaluate(folder, "--set", "retrieval.mode=vector", "--json").json
@@ -88,7 +89,6 @@ def test_a_gate_that_fails_is_told_from_an_error_by_the_exit_code(project: tuple
     assert evaluate(folder).code == 1
 
 
-@pytest.mark.slow
 def test_only_minima_that_the_given_questions_can_measure_are_applied(project: tuple[Path, str]) -> None:
     folder, _ = project
     configure(folder, "wiki", settings=MINIMA % 0.5)
@@ -114,7 +114,6 @@ def test_half_a_character_in_a_question_is_a_mistake_with_its_line(project: tupl
     assert ran.json["error"]["type"] == "QuestionsError"
 
 
-@pytest.mark.slow
 def test_reports_that_cannot_be_written_are_one_line(project: tuple[Path, str]) -> None:
     folder, _ = project
     configure(folder, "wiki", settings=MINIMA % 0.5)
@@ -128,7 +127,6 @@ def test_reports_that_cannot_be_written_are_one_line(project: tuple[Path, str]) 
     assert evaluate(folder).code == 0
 
 
-@pytest.mark.slow
 def test_a_report_quotes_nothing_of_a_source_that_is_not_for_everyone(project: tuple[Path, str]) -> None:
     folder, _ = project
     wrong = [QUESTIONS[0] | {"answers": ["ninety"]}, QUESTIONS[1] | {"answers": ["ten"]}]

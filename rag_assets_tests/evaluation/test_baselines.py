@@ -16,6 +16,8 @@ from rag_assets_tests.evaluation.test_evaluate_http import FACTS, QUESTIONS, quo
 from rag_assets_tests.integration.runs import ingest
 from rag_assets_tests.openai_server import UNAUTHORIZED, Fault, OpenAIServer, openai_server
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["openai_server"]
 
 PROVIDER = "  providers:\n    local: {{base_url: {base_url}, api_key_env: {key}, max_retries: 0, max_concurrency: 1}}\n"
@@ -69,7 +71,6 @@ def test_no_verdict_while_the_serving_release_cannot_be_asked(
     assert (found.skipped, verdicts(served)) == ({}, 1)
 
 
-@pytest.mark.slow
 def test_a_key_that_is_missing_here_is_no_reason_to_compare_with_nothing(
     served: SmallProject, openai_server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +80,6 @@ def test_a_key_that_is_missing_here_is_no_reason_to_compare_with_nothing(
         judged(served, NEW)
 
 
-@pytest.mark.slow
 def test_a_provider_that_was_removed_is_skipped_in_plain_sight(served: SmallProject) -> None:
     served.configure(docs="")
     found = judged(served, NEW)
@@ -91,7 +91,6 @@ def test_a_provider_that_was_removed_is_skipped_in_plain_sight(served: SmallProj
     assert found.report.markdown.read_text("utf-8").count("not compared with serving") == 2  # why, and a warning
 
 
-@pytest.mark.slow
 def test_a_model_that_its_provider_no_longer_has_is_skipped(served: SmallProject, openai_server: OpenAIServer) -> None:
     openai_server.script(*[Fault(status=404, message="No such model.")] * 18)
     with served.open() as project:
@@ -102,7 +101,6 @@ def test_a_model_that_its_provider_no_longer_has_is_skipped(served: SmallProject
     assert "No such model" in found.verdict.reason
 
 
-@pytest.mark.slow
 def test_a_baseline_with_holes_gives_no_verdict(served: SmallProject, openai_server: OpenAIServer) -> None:
     more = [
         make_question(f"n{n}", f"Which colour does machine {n} have?", answers=[f"shade number {n * 111}"])

@@ -18,6 +18,8 @@ from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest
 from rag_assets_tests.openai_server import Fault, OpenAIServer, openai_server
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["openai_server"]
 
 SETTINGS = """
@@ -106,7 +108,6 @@ def test_what_a_model_said_is_paid_for_once(small_project: SmallProject, server:
     assert second.metrics["cost_per_question_usd"].value == pytest.approx(cost)
 
 
-@pytest.mark.slow
 def test_a_question_is_embedded_by_a_remote_model_once_for_all_evaluations(
     small_project: SmallProject, server: OpenAIServer
 ) -> None:
@@ -127,7 +128,6 @@ def test_a_question_is_embedded_by_a_remote_model_once_for_all_evaluations(
     assert [item.retrieved for item in second.items] == [item.retrieved for item in first.items]
 
 
-@pytest.mark.slow
 def test_at_another_temperature_nothing_is_replayed(small_project: SmallProject, server: OpenAIServer) -> None:
     release(small_project, server)
     measure(small_project)
@@ -210,7 +210,6 @@ def test_a_judge_grades_and_its_rambling_counts_as_failure(small_project: SmallP
     assert [one["type"] for one in formats if one] == ["json_schema"] * 9
 
 
-@pytest.mark.slow
 def test_a_judge_without_structured_output_is_asked_in_plain_words(
     small_project: SmallProject, server: OpenAIServer
 ) -> None:

@@ -22,6 +22,8 @@ from rag_assets.resources.project import ProjectResource
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import ingest, serving
 
+pytestmark = pytest.mark.slow
+
 TOPICS = ("amber", "basalt", "copper", "dolomite", "emerald", "flint", "garnet", "hematite", "iolite", "jade")
 
 
@@ -49,7 +51,6 @@ def served_content(project: Project) -> ReleaseContent:
     return ReleaseContent.of(project.release(), project.ledger)
 
 
-@pytest.mark.slow
 def test_a_trial_takes_the_place_of_no_figure_by_which_a_release_was_decided(mine: SmallProject) -> None:
     with mine.open() as project:
         content = served_content(project)

@@ -9,6 +9,8 @@ from rag_assets.releasing import roll_back
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.integration.runs import found_texts, ingest, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def brewed(small_project: SmallProject) -> tuple[SmallProject, list[str]]:

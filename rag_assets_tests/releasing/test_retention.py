@@ -12,6 +12,8 @@ from rag_assets.releasing import PruneResult, is_kept, prune, roll_back
 from rag_assets_tests.conftest import SmallProject
 from rag_assets_tests.releasing.stages import candidate, found_texts, ingest, refresh, release, serving
 
+pytestmark = pytest.mark.slow
+
 Released = tuple[SmallProject, list[str]]
 
 
@@ -56,7 +58,6 @@ def test_the_newest_that_served_stay_and_those_that_served_lately(four_times: Re
     assert kept(project) == [first, second, third, fourth]
 
 
-@pytest.mark.slow
 def test_pruning_again_changes_nothing(four_times: Released) -> None:
     project, _ = four_times
     pruned(project, days=400)
@@ -66,7 +67,6 @@ def test_pruning_again_changes_nothing(four_times: Released) -> None:
     assert project.lance_versions() == versions
 
 
-@pytest.mark.slow
 def test_nothing_goes_back_to_what_was_pruned(four_times: Released) -> None:
     project, (first, _, _, fourth) = four_times
     pruned(project, days=400)
