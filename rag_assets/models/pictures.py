@@ -46,7 +46,7 @@ def draw(
         make_client(image.provider, provider, limits=limits) as client,
         translate_errors(image.provider, image.model, secret=client.api_key),
     ):
-        answer = client.images.with_raw_response.generate(model=image.model, prompt=prompt, size=image.size, n=1)  # type: ignore[call-overload, unused-ignore]
+        answer = client.images.with_raw_response.generate(model=image.model, prompt=prompt, size=image.size, n=1)
         made = answer.parse()
     used = getattr(made, "usage", None)
     sent, drawn = (used.input_tokens, used.output_tokens) if used else (0, 0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rag_assets.ledger import OnRecord
     from rag_assets.models.chat import ChatResult
     from rag_assets.project import Project
+    from rag_assets.releasing import ReleaseContent
     from rag_assets.store import Hit
 
 PASSAGES = 8
@@ -93,10 +94,8 @@ def write(
     sink = project.ledger.usage_sink(asset=ASSET, answer_id=answer_id, limits=project.settings.spend)
     usage = OnRecord("text", sink)
     content = ReleaseContent.of(project.release(), project.ledger)
-    room = max(content.chat.max_output_tokens, words * TOKENS_PER_WORD)
-    longer = replace(content, chat=content.chat.model_copy(update={"max_output_tokens": room}), release=None)
     start = time.perf_counter()
-    with project.pipeline(longer, usage=usage, groups=groups) as pipeline:
+    with project.pipeline(_with_room_for(content, words), usage=usage, groups=groups) as pipeline:
         asked = check_question(topic, max_characters=pipeline.settings.max_question_characters)
         passages = pipeline.retriever.passages(asked, k=PASSAGES, sources=sources)
         if not passages:
@@ -122,14 +121,23 @@ def write(
     )
     with usage.where_possible():
         _record(project, done)
-    if picture is not None:
-        try:
-            _draw(project, done, picture, usage)
-        except RagAssetsError as error:
-            kept = f"The text was written all the same, and is kept as the answer {answer_id}."
-            raise type(error)(error.problem, fix=f"{error.fix} {kept}".strip()) from None
-        done = replace(done, picture=str(picture))
-    return done
+    return done if picture is None else _illustrated(project, done, picture, usage)
+
+
+def _with_room_for(content: ReleaseContent, words: int) -> ReleaseContent:
+    """`content` with a chat model that may answer with so many words."""
+    room = max(content.chat.max_output_tokens, words * TOKENS_PER_WORD)
+    return replace(content, chat=content.chat.model_copy(update={"max_output_tokens": room}), release=None)
+
+
+def _illustrated(project: Project, done: Written, picture: Path, usage: OnRecord) -> Written:
+    """`done` with its picture drawn. An error says that the text is kept."""
+    try:
+        _draw(project, done, picture, usage)
+    except RagAssetsError as error:
+        kept = f"The text was written all the same, and is kept as the answer {done.answer_id}."
+        raise type(error)(error.problem, fix=f"{error.fix} {kept}".strip()) from None
+    return replace(done, picture=str(picture))
 
 
 def _messages(
